@@ -1,0 +1,5 @@
+//! What travels through Corten's ports.
+//!
+//! [`otlp`] holds the one item type of the OpenTelemetry path: a batch of export requests in their own wire bytes.
+
+pub mod otlp;

@@ -1,0 +1,358 @@
+//! The item of the OTLP path: export requests of one signal, as bytes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use std::{error, fmt};
+
+use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
+
+use super::{Meta, Rope, SignalKind};
+
+/// When a batch entered the process (or its oldest request did).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Received {
+    /// This moment, on both clocks.
+    pub fn now() -> Self {
+        Self { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// A time read back from disk. A wall clock that stands before it counts as no time passed.
+    pub fn at(wall: SystemTime) -> Self {
+        let now = Instant::now();
+        let age = SystemTime::now().duration_since(wall).unwrap_or_default();
+        Self { instant: now.checked_sub(age).unwrap_or(now), wall }
+    }
+
+    /// On the monotonic clock.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// On the wall clock.
+    pub fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
+    /// How long ago that was.
+    pub fn age(&self) -> Duration {
+        self.instant.elapsed()
+    }
+
+    fn min(self, other: Self) -> Self {
+        if other.instant < self.instant { other } else { self }
+    }
+}
+
+/// The body of a request as it came over the wire, for forwarding it without compressing again.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The content encoding, as HTTP names it: `gzip`, `zstd`, ...
+    pub encoding: &'static str,
+    /// The encoded body.
+    pub body: Bytes,
+}
+
+/// One export request within a [`Batch`].
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The protobuf message.
+    pub bytes: Bytes,
+    /// Its items: spans, data points, log records, or samples of profiles.
+    pub items: usize,
+}
+
+/// One or more export requests of one signal.
+///
+/// Every request is one part of the rope, in the order they were joined; all of them together are one valid request.
+/// Cloning shares the bytes.
+#[derive(Clone)]
+pub struct Batch {
+    kind: SignalKind,
+    rope: Rope,
+    /// Items of each part of the rope.
+    counts: SmallVec<[usize; 2]>,
+    items: usize,
+    meta: Option<Arc<Meta>>,
+    received: Received,
+    encoded: Option<Encoded>,
+}
+
+impl Batch {
+    /// A batch of one request, which has passed the door: `items` is what the door counted.
+    pub fn new(kind: SignalKind, bytes: Bytes, items: usize) -> Self {
+        let counts = if bytes.is_empty() { SmallVec::new() } else { smallvec![items] };
+        let items = if bytes.is_empty() { 0 } else { items };
+        Self { kind, rope: bytes.into(), counts, items, meta: None, received: Received::now(), encoded: None }
+    }
+
+    /// A batch of several requests that have passed the door. Requests of no bytes are left out.
+    pub fn from_requests(kind: SignalKind, requests: impl IntoIterator<Item = Request>) -> Self {
+        let mut batch = Self::new(kind, Bytes::new(), 0);
+        requests.into_iter().for_each(|request| batch.push(request));
+        batch
+    }
+
+    fn push(&mut self, request: Request) {
+        if !request.bytes.is_empty() {
+            self.items += request.items;
+            self.counts.push(request.items);
+            self.rope.push(request.bytes);
+        }
+    }
+
+    /// The signal.
+    pub fn kind(&self) -> SignalKind {
+        self.kind
+    }
+
+    /// The number of items: spans, data points, log records, or samples of profiles.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The size as protobuf, in bytes.
+    pub fn len(&self) -> usize {
+        self.rope.len()
+    }
+
+    /// Whether there are no bytes (there may be bytes and no items: a resource without spans).
+    pub fn is_empty(&self) -> bool {
+        self.rope.is_empty()
+    }
+
+    /// The requests' bytes; together they are one request.
+    pub fn rope(&self) -> &Rope {
+        &self.rope
+    }
+
+    /// The requests' bytes in one buffer: shared for one request, copied for several.
+    pub fn to_bytes(&self) -> Bytes {
+        self.rope.to_bytes()
+    }
+
+    /// The requests in the order they were joined.
+    pub fn requests(&self) -> impl ExactSizeIterator<Item = Request> {
+        self.rope.chunks().zip(&self.counts).map(|(bytes, items)| Request { bytes: bytes.clone(), items: *items })
+    }
+
+    /// How many requests there are.
+    pub fn request_count(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Metadata of the request, if it was kept.
+    pub fn meta(&self) -> Option<&Arc<Meta>> {
+        self.meta.as_ref()
+    }
+
+    /// The same with other metadata.
+    #[must_use]
+    pub fn with_meta(mut self, meta: Option<Arc<Meta>>) -> Self {
+        self.meta = meta;
+        self
+    }
+
+    /// When it was received; of several requests, the oldest.
+    pub fn received(&self) -> Received {
+        self.received
+    }
+
+    /// The same with another time of receipt.
+    #[must_use]
+    pub fn with_received(mut self, received: Received) -> Self {
+        self.received = received;
+        self
+    }
+
+    /// The body as it came, if this batch is still exactly that one request.
+    pub fn encoded(&self) -> Option<&Encoded> {
+        self.encoded.as_ref()
+    }
+
+    /// The same with the body it came in. Ignored for a batch that is not exactly one request.
+    #[must_use]
+    pub fn with_encoded(mut self, encoded: Option<Encoded>) -> Self {
+        self.encoded = encoded.filter(|_| self.counts.len() == 1);
+        self
+    }
+
+    /// The same bytes moved elsewhere, request by request: what a queue does that copies into its own memory.
+    ///
+    /// `copy` must return the bytes it is given. The body as received is let go, since it lies in a network buffer.
+    #[must_use]
+    pub fn map_bytes(mut self, mut copy: impl FnMut(Bytes) -> Bytes) -> Self {
+        self.encoded = None;
+        let old = std::mem::take(&mut self.rope);
+        self.rope = old
+            .into_iter()
+            .map(|part| {
+                let len = part.len();
+                let copied = copy(part);
+                debug_assert_eq!(len, copied.len(), "a copy keeps its length");
+                copied
+            })
+            .collect();
+        self
+    }
+
+    /// Appends another batch. Metadata stays only if both have the same.
+    ///
+    /// # Errors
+    /// Gives the other batch back if its signal differs, or if both hold profiles: a profiles request has one dictionary, which
+    /// appending would overwrite.
+    pub fn append(&mut self, other: Self) -> Result<(), Self> {
+        if other.is_empty() && other.kind == self.kind {
+            return Ok(());
+        }
+        if other.kind != self.kind || (self.kind == SignalKind::Profiles && !self.is_empty()) {
+            return Err(other);
+        }
+        if self.is_empty() {
+            *self = other;
+            return Ok(());
+        }
+        self.encoded = None;
+        if self.meta != other.meta {
+            self.meta = None;
+        }
+        self.received = self.received.min(other.received);
+        self.items += other.items;
+        self.counts.extend(other.counts);
+        self.rope.append(other.rope);
+        Ok(())
+    }
+
+    /// Joins batches of one signal, in order, copying nothing.
+    ///
+    /// # Errors
+    /// Gives all batches back if there are none, if signals differ, or if there are several of profiles.
+    pub fn concat(batches: Vec<Self>) -> Result<Self, ConcatError> {
+        let Some(first) = batches.first() else { return Err(ConcatError { batches }) };
+        let kind = first.kind;
+        let full = batches.iter().filter(|batch| !batch.is_empty()).count();
+        if batches.iter().any(|batch| batch.kind != kind) || (kind == SignalKind::Profiles && full > 1) {
+            return Err(ConcatError { batches });
+        }
+        let mut all = batches.into_iter();
+        let Some(mut joined) = all.next() else { return Err(ConcatError { batches: Vec::new() }) };
+        for batch in all {
+            if let Err(batch) = joined.append(batch) {
+                return Err(ConcatError { batches: vec![joined, batch] });
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Divides a batch of several requests in two of about half the requests each, copying nothing.
+    ///
+    /// # Errors
+    /// Gives a batch of one request (or none) back.
+    pub fn halve(self) -> Result<(Self, Self), Self> {
+        if self.counts.len() < 2 {
+            return Err(self);
+        }
+        let middle = self.counts.len() / 2;
+        let (mut first, mut second) = (self.with_requests([]), self.with_requests([]));
+        for (index, request) in self.requests().enumerate() {
+            if index < middle { first.push(request) } else { second.push(request) }
+        }
+        Ok((first, second))
+    }
+
+    /// A batch of the same signal, metadata and time with other requests.
+    pub(crate) fn with_requests(&self, requests: impl IntoIterator<Item = Request>) -> Self {
+        let mut batch = Self {
+            kind: self.kind,
+            rope: Rope::new(),
+            counts: SmallVec::new(),
+            items: 0,
+            meta: self.meta.clone(),
+            received: self.received,
+            encoded: None,
+        };
+        requests.into_iter().for_each(|request| batch.push(request));
+        batch
+    }
+}
+
+/// Prints what it is, never its content.
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("kind", &self.kind)
+            .field("items", &self.items)
+            .field("bytes", &self.rope.len())
+            .field("requests", &self.counts.len())
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Batches that cannot be one.
+#[derive(Debug)]
+pub struct ConcatError {
+    /// The batches, none lost.
+    pub batches: Vec<Batch>,
+}
+
+impl fmt::Display for ConcatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these batches cannot be joined: they are none, of several signals, or profiles")
+    }
+}
+
+impl error::Error for ConcatError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(kind: SignalKind, bytes: &'static [u8], items: usize) -> Batch {
+        Batch::new(kind, Bytes::from_static(bytes), items)
+    }
+
+    #[test]
+    fn concat_joins_in_order_and_keeps_boundaries() {
+        let meta = Meta::builder().header("x-tenant", "a").build();
+        let parts = [(b"aa".as_slice(), 1), (b"b", 2), (b"", 0), (b"ccc", 3)];
+        let batches = parts.map(|(bytes, items)| batch(SignalKind::Logs, bytes, items).with_meta(Some(meta.clone())));
+        let oldest = batches[0].received();
+        let joined = Batch::concat(batches.to_vec()).unwrap();
+        assert_eq!((joined.items(), joined.len(), joined.request_count()), (6, 6, 3));
+        assert_eq!(joined.to_bytes(), "aabccc");
+        assert_eq!(joined.received(), oldest);
+        assert_eq!(joined.meta(), Some(&meta));
+        let (left, right) = joined.halve().unwrap();
+        assert_eq!((left.to_bytes().as_ref(), left.items()), (b"aa".as_slice(), 1));
+        assert_eq!((right.to_bytes().as_ref(), right.items()), (b"bccc".as_slice(), 5));
+        assert!(left.halve().is_err(), "one request is not divided");
+    }
+
+    #[test]
+    fn concat_forgets_what_holds_for_one_request_only() {
+        let encoded = Encoded { encoding: "gzip", body: Bytes::from_static(b"z") };
+        let one = batch(SignalKind::Traces, b"a", 1).with_encoded(Some(encoded));
+        assert!(one.encoded().is_some());
+        let other = batch(SignalKind::Traces, b"b", 1).with_meta(Some(Meta::builder().header("a", "b").build()));
+        let joined = Batch::concat(vec![one.clone(), other]).unwrap();
+        assert!(joined.encoded().is_none() && joined.meta().is_none());
+        let copied = one.map_bytes(|bytes| Bytes::copy_from_slice(&bytes));
+        assert!(copied.encoded().is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_joined_comes_back() {
+        assert!(Batch::concat(vec![]).is_err());
+        let mixed = vec![batch(SignalKind::Logs, b"a", 1), batch(SignalKind::Traces, b"b", 1)];
+        assert_eq!(Batch::concat(mixed).unwrap_err().batches.len(), 2);
+        let profiles = vec![batch(SignalKind::Profiles, b"a", 1), batch(SignalKind::Profiles, b"b", 1)];
+        assert_eq!(Batch::concat(profiles).unwrap_err().batches.len(), 2);
+        assert!(Batch::concat(vec![batch(SignalKind::Profiles, b"a", 1), batch(SignalKind::Profiles, b"", 0)]).is_ok());
+    }
+}

@@ -1,0 +1,15 @@
+//! OTLP travels as its own bytes.
+//!
+//! A [`Batch`] is one or more `Export*ServiceRequest` messages of one [`SignalKind`], held as received. Every such message is
+//! `repeated ResourceX = 1`, so the requests written one after the other are again one request; batching is appending to a [`Rope`].
+//! What enters has passed the door (checked at every level), so that no later stage has to doubt the bytes.
+
+mod batch;
+mod kind;
+mod meta;
+mod rope;
+
+pub use batch::{Batch, ConcatError, Encoded, Received, Request};
+pub use kind::{KindSet, SignalKind};
+pub use meta::{Meta, MetaBuilder, MetaValue};
+pub use rope::{Rope, RopeReader};
