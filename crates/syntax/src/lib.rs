@@ -6,9 +6,25 @@
 
 pub mod ast;
 mod diag;
+mod encoding;
+pub mod eval;
+mod hint;
+mod ident;
+mod lexer;
+mod literal;
+mod parser;
+mod quote;
 mod span;
+pub mod stdlib;
+mod token;
 pub mod value;
 
 pub use diag::{Diagnostic, Diagnostics, Severity};
+pub use encoding::check_encoding;
+pub use ident::{is_identifier, sanitize_identifier};
+pub use lexer::Lexer;
+pub use parser::{MAX_HEIGHT, MAX_NESTING, parse, parse_bytes, parse_expression};
+pub use quote::quote;
 pub use span::{FileId, Position, SourceFile, SourceMap, Span};
+pub use token::{Token, TokenKind};
 pub use value::{Capsule, CapsuleValue, Number, Object, OptionalSecret, Secret, Value};

@@ -16,6 +16,10 @@ pub trait CapsuleValue: Any + Send + Sync {
     fn as_object(&self) -> Option<Arc<Object>> {
         None
     }
+    /// How it reads in the component API and UI, if better than `capsule("type")`. Never a secret.
+    fn text(&self) -> Option<String> {
+        None
+    }
     /// For downcasting.
     fn as_any(&self) -> &dyn Any;
 }
@@ -38,6 +42,11 @@ impl Capsule {
     /// The type's name.
     pub fn type_name(&self) -> &'static str {
         self.0.type_name()
+    }
+
+    /// How it reads in the component API and UI, if better than `capsule("type")`.
+    pub fn text(&self) -> Option<String> {
+        self.0.text()
     }
 
     /// Its object form, if it has one.
