@@ -1,0 +1,115 @@
+//! One item to several consumers.
+
+use std::sync::Arc;
+
+use corten_syntax::Value;
+
+use crate::{Attribute, BoxFuture, Consume, Kinds, Port, Refusal, Signal, ValueError};
+
+/// The consumers of a `forward_to` or `output` list.
+///
+/// All branches are called at once and a refusal stops none of them. The answer is `Ok` if at least one branch took
+/// the item; what the others refused is counted at their port as `dropped{reason="refused"}`. Only if nobody took
+/// it, it is refused: retryably if any branch said so.
+#[derive(Debug, Clone)]
+pub struct Fanout<T: Signal>(Arc<[Port<T>]>);
+
+impl<T: Signal> Default for Fanout<T> {
+    fn default() -> Self {
+        Self(Arc::from([]))
+    }
+}
+
+impl<T: Signal> PartialEq for Fanout<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T: Signal> Fanout<T> {
+    /// A fan-out to these ports.
+    pub fn new(ports: impl IntoIterator<Item = Port<T>>) -> Self {
+        Self(ports.into_iter().collect())
+    }
+
+    /// Whether there is no consumer.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> &[Port<T>] {
+        &self.0
+    }
+
+    async fn send(&self, mut item: T) -> Result<(), Refusal> {
+        match &*self.0 {
+            [] => {
+                item.replace_receipt(crate::Receipt::none()).settle(crate::Outcome::Dropped);
+                Ok(())
+            }
+            // One consumer: its answer is the answer, and nothing needs to be copied.
+            [only] => only.consume(item).await,
+            many => {
+                let items = item.items();
+                let mut original = item.replace_receipt(crate::Receipt::none());
+                let calls = many.iter().map(|port| {
+                    let (receipt, fork) = original.fork();
+                    let mut copy = item.clone();
+                    copy.replace_receipt(receipt).release();
+                    async move { (port, port.consume(copy).await, fork) }
+                });
+                let answers = futures_util::future::join_all(calls).await;
+                let taken = answers.iter().any(|(_, answer, _)| answer.is_ok());
+                let mut refusal = Refusal::Closed;
+                for (port, answer, fork) in answers {
+                    let Err(why) = answer else { continue };
+                    fork.refused();
+                    if taken {
+                        port.count_refused(items);
+                    }
+                    if !matches!(refusal, Refusal::Retry { .. }) && why != Refusal::Closed {
+                        refusal = why;
+                    }
+                }
+                std::mem::take(&mut original).release();
+                if taken { Ok(()) } else { Err(refusal) }
+            }
+        }
+    }
+}
+
+impl<T: Signal> Consume<T> for Fanout<T> {
+    fn admit(&self, bytes: usize) -> Result<(), Refusal> {
+        let mut answer = Ok(());
+        for port in self.0.iter() {
+            match port.admit(bytes) {
+                Ok(()) => return Ok(()),
+                refused => answer = refused,
+            }
+        }
+        answer
+    }
+
+    fn consume(&self, item: T) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(self.send(item))
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.0.iter().fold(Kinds::NONE, |all, port| all.union(port.kinds()))
+    }
+}
+
+impl<T: Signal> Attribute for Fanout<T> {
+    fn type_name() -> String {
+        <Vec<Port<T>> as Attribute>::type_name()
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        Vec::<Port<T>>::from_value(value).map(Self::new)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Array(self.0.iter().map(Attribute::to_value).collect())
+    }
+}

@@ -1,0 +1,54 @@
+//! The contract between a component and whoever runs it.
+//!
+//! A [`Component`] takes typed [`Arguments`], exports values, receives items through [`Port`]s and passes them on
+//! through [`Fanout`]s. An instance never changes: new arguments make a new instance behind the same ports, and
+//! what must survive moves as the instance's `Carry`. This crate knows no signal: what travels through a port is
+//! any type that implements [`Signal`].
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `component.rs` | [`Component`], [`BuildContext`], [`RunContext`], the errors of both |
+//! | `consume.rs`, `port.rs`, `fanout.rs` | the data path: calls that are answered |
+//! | `receipt.rs` | who is responsible for an item until it is settled |
+//! | `handle.rs` | exported behaviour (auth, storage), equal across replacements |
+//! | `resource.rs` | listeners, logs, locks: what outlives an instance, by key |
+//! | `arguments/` | the declaration that parser, validation and docs share |
+//! | `metrics/` | self-metrics |
+//! | `registration.rs` | the erased form that the engine works with |
+
+pub mod arguments;
+mod component;
+mod consume;
+mod exports;
+mod fanout;
+mod handle;
+mod health;
+mod id;
+pub mod metrics;
+pub mod node;
+mod port;
+mod receipt;
+mod registration;
+mod resource;
+
+pub use arguments::{Arguments, Attribute, Body, Enumeration, Invalid, Labelled, Schema, ValueError};
+pub use component::{BuildContext, BuildError, Component, RunContext, RunError};
+pub use consume::{BoxFuture, Consume, Kinds, Reason, Refusal, Signal};
+pub use exports::{ExportField, Exports, NoExports};
+pub use fanout::Fanout;
+pub use handle::Handle;
+pub use health::{Health, HealthReport, HealthState};
+pub use id::NodeId;
+pub use port::Port;
+pub use receipt::{Fork, Outcome, Receipt, Settled};
+pub use registration::{Built, Instance, Registration, Registry, RegistryError};
+pub use resource::{Lease, Resource, ResourceError};
+
+pub use corten_component_derive::{Arguments, Enumeration, Exports, Metrics};
+
+/// What the derives expand to; not for direct use.
+#[doc(hidden)]
+pub mod private {
+    pub use crate::arguments::slot::BlockSlot;
+    pub use corten_syntax::{Object, Value};
+}

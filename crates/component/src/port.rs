@@ -1,0 +1,256 @@
+//! A port is the stable end of an edge: it belongs to the node, and the instance behind it may be replaced.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use corten_syntax::{Capsule, CapsuleValue, Value};
+use tokio::sync::Notify;
+
+use crate::{Attribute, BoxFuture, Consume, Kinds, NodeId, Refusal, Signal, ValueError};
+
+/// How long a call waits behind a gate while an instance is being replaced.
+const GATE_DEADLINE: Duration = Duration::from_secs(30);
+
+const SHUT: u8 = 0;
+const OPEN: u8 = 1;
+const REMOVED: u8 = 2;
+
+struct Inner<T: Signal> {
+    owner: NodeId,
+    name: &'static str,
+    state: AtomicU8,
+    target: ArcSwapOption<Arc<dyn Consume<T>>>,
+    in_flight: AtomicUsize,
+    refused: AtomicU64,
+    changed: Notify,
+}
+
+/// The receiving end of an edge. Cloning gives the same port; two ports are equal if they are the same.
+pub struct Port<T: Signal>(Arc<Inner<T>>);
+
+impl<T: Signal> Clone for Port<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Signal> std::fmt::Debug for Port<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Port({}.{})", self.0.owner, self.0.name)
+    }
+}
+
+impl<T: Signal> PartialEq for Port<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+struct InFlight<'a, T: Signal>(&'a Inner<T>);
+
+impl<T: Signal> Drop for InFlight<'_, T> {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.state.load(Ordering::SeqCst) != OPEN {
+            self.0.changed.notify_waiters();
+        }
+    }
+}
+
+impl<T: Signal> Port<T> {
+    /// A shut port without an instance; the engine's business, and tests'.
+    pub fn new(owner: NodeId, name: &'static str) -> Self {
+        Self(Arc::new(Inner {
+            owner,
+            name,
+            state: AtomicU8::new(SHUT),
+            target: ArcSwapOption::empty(),
+            in_flight: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// An open port in front of a consumer, for tests and embedders without an engine.
+    pub fn to(consumer: Arc<dyn Consume<T>>) -> Self {
+        let port = Self::new(NodeId::root("direct"), "input");
+        port.0.target.store(Some(Arc::new(consumer)));
+        port.0.state.store(OPEN, Ordering::SeqCst);
+        port
+    }
+
+    /// The node that it belongs to.
+    pub fn owner(&self) -> &NodeId {
+        &self.0.owner
+    }
+
+    /// The name of the export.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The kinds that the instance behind it takes.
+    pub fn kinds(&self) -> Kinds {
+        self.0.target.load().as_ref().map_or(Kinds::ALL, |target| target.kinds())
+    }
+
+    /// Items that a fan-out could not hand to this port: `dropped{reason="refused"}`.
+    pub fn refused_items(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_refused(&self, items: u64) {
+        self.0.refused.fetch_add(items, Ordering::Relaxed);
+    }
+
+    async fn call(&self, item: T) -> Result<(), Refusal> {
+        let inner = &*self.0;
+        loop {
+            // Counted before the gate is looked at: whoever shuts the gate and then sees zero knows that no call
+            // is inside and none will enter.
+            inner.in_flight.fetch_add(1, Ordering::SeqCst);
+            let guard = InFlight(inner);
+            match inner.state.load(Ordering::SeqCst) {
+                OPEN => {
+                    let Some(target) = inner.target.load_full() else { return Err(Refusal::Closed) };
+                    let answer = target.consume(item).await;
+                    drop(guard);
+                    return answer;
+                }
+                REMOVED => return Err(Refusal::Closed),
+                _ => {
+                    let changed = inner.changed.notified();
+                    tokio::pin!(changed);
+                    changed.as_mut().enable();
+                    drop(guard);
+                    if inner.state.load(Ordering::SeqCst) == SHUT
+                        && tokio::time::timeout(GATE_DEADLINE, changed).await.is_err()
+                    {
+                        return Err(Refusal::retry("the component is being replaced"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T: Signal> Consume<T> for Port<T> {
+    fn admit(&self, bytes: usize) -> Result<(), Refusal> {
+        match self.0.state.load(Ordering::SeqCst) {
+            OPEN => self.0.target.load().as_ref().map_or(Ok(()), |target| target.admit(bytes)),
+            REMOVED => Err(Refusal::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    fn consume(&self, item: T) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(self.call(item))
+    }
+
+    fn kinds(&self) -> Kinds {
+        Port::kinds(self)
+    }
+}
+
+/// What the engine does to ports without knowing what travels through them.
+pub trait Gate: Send + Sync + 'static {
+    /// New calls wait from now on.
+    fn shut(&self);
+    /// Resolves when no call is inside. Bound it with a deadline.
+    fn quiet(&self) -> BoxFuture<'_, ()>;
+    /// Waiting and new calls go to the instance installed last.
+    fn open(&self);
+    /// Waiting and new calls are refused for good.
+    fn remove(&self);
+    /// Items refused at this port by fan-outs.
+    fn refused(&self) -> u64;
+    /// The export's name.
+    fn export(&self) -> &'static str;
+    /// For finding the typed port again.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Signal> Gate for Port<T> {
+    fn shut(&self) {
+        self.0.state.store(SHUT, Ordering::SeqCst);
+    }
+
+    fn quiet(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                let changed = self.0.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.0.in_flight.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        })
+    }
+
+    fn open(&self) {
+        self.0.state.store(OPEN, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
+
+    fn remove(&self) {
+        self.0.state.store(REMOVED, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
+
+    fn refused(&self) -> u64 {
+        self.refused_items()
+    }
+
+    fn export(&self) -> &'static str {
+        self.0.name
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<T: Signal> Port<T> {
+    /// Puts an instance behind the port; calls inside finish on the old one.
+    pub(crate) fn install(&self, consumer: Arc<dyn Consume<T>>) {
+        self.0.target.store(Some(Arc::new(consumer)));
+    }
+}
+
+impl<T: Signal> CapsuleValue for Port<T> {
+    fn type_name(&self) -> &'static str {
+        T::CAPSULE
+    }
+
+    fn equals(&self, other: &dyn CapsuleValue) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<T: Signal> Attribute for Port<T> {
+    fn type_name() -> String {
+        format!("capsule(\"{}\")", T::CAPSULE)
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value {
+            Value::Capsule(capsule) => capsule
+                .downcast::<Self>()
+                .cloned()
+                .ok_or_else(|| ValueError::mismatch(&<Self as Attribute>::type_name(), value)),
+            other => Err(ValueError::mismatch(&<Self as Attribute>::type_name(), other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Capsule(Capsule::new(self.clone()))
+    }
+}
