@@ -228,7 +228,8 @@ fn unknown_identifier(name: &str, span: Span, scope: &dyn Scope) -> Diagnostic {
     error.help = match stdlib::FUNCTIONS.iter().find(|f| f.replaced_by.is_none() && last(f.name) == name) {
         Some(function) => Some(format!("did you mean \"{}\"?", function.name)),
         None => {
-            let candidates: Vec<&str> = scoped.iter().map(|name| &**name).chain(stdlib::global_names()).collect();
+            let mut candidates: Vec<&str> = stdlib::global_names().collect();
+            candidates.extend(scoped.iter().map(|name| &**name));
             did_you_mean(name, candidates)
         }
     };
