@@ -129,19 +129,16 @@ impl Parser<'_> {
         if label.is_some() {
             self.next();
         }
-        if self.token.kind != Kind::LeftCurly {
-            self.expected(Kind::LeftCurly.name());
+        if self.expect(Kind::LeftCurly).kind != Kind::LeftCurly {
             self.skip_statement();
             return false;
         }
-        self.next();
         self.nested(|parser| parser.body(Kind::RightCurly));
-        if self.token.kind != Kind::RightCurly {
-            self.expected(Kind::RightCurly.name());
+        let close = self.expect(Kind::RightCurly);
+        if close.kind != Kind::RightCurly {
             self.skip_statement();
             return false;
         }
-        let close = self.next();
         let name = self.source.file.text.get(start.start as usize..start.end as usize).unwrap_or("");
         let help = match label {
             Some(label) if label.len() > 2 && !name.contains('\n') => {

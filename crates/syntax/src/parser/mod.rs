@@ -224,13 +224,7 @@ impl<'a> Parser<'a> {
     fn body(&mut self, close: Kind) -> Body {
         let mut body = Vec::new();
         while self.token.kind != close && self.token.kind != Kind::Eof {
-            let line = self.line(self.token.start);
-            match self.statement() {
-                Some(statement) => body.push(statement),
-                // Recovery went to a name on a later line: a statement starts there.
-                None if self.token.kind == Kind::Ident && self.line(self.token.start) > line => continue,
-                None => {}
-            }
+            body.extend(self.statement());
             if self.token.kind == close {
                 break;
             }
