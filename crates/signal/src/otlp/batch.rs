@@ -5,9 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt};
 
 use bytes::Bytes;
+use corten_component::{Kinds, Receipt, Signal};
 use smallvec::{SmallVec, smallvec};
 
-use super::{Meta, Rope, SignalKind};
+use super::{KindSet, Meta, Rope, SignalKind};
 
 /// When a batch entered the process (or its oldest request did).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,7 @@ pub struct Batch {
     meta: Option<Arc<Meta>>,
     received: Received,
     encoded: Option<Encoded>,
+    receipt: Receipt,
 }
 
 impl Batch {
@@ -88,7 +90,16 @@ impl Batch {
     pub fn new(kind: SignalKind, bytes: Bytes, items: usize) -> Self {
         let counts = if bytes.is_empty() { SmallVec::new() } else { smallvec![items] };
         let items = if bytes.is_empty() { 0 } else { items };
-        Self { kind, rope: bytes.into(), counts, items, meta: None, received: Received::now(), encoded: None }
+        Self {
+            kind,
+            rope: bytes.into(),
+            counts,
+            items,
+            meta: None,
+            received: Received::now(),
+            encoded: None,
+            receipt: Receipt::none(),
+        }
     }
 
     /// A batch of several requests that have passed the door. Requests of no bytes are left out.
@@ -182,6 +193,23 @@ impl Batch {
         self
     }
 
+    /// Who answers for it.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// The same with another receipt; the one it had ends without a word, since the caller carries it on.
+    #[must_use]
+    pub fn with_receipt(mut self, receipt: Receipt) -> Self {
+        std::mem::replace(&mut self.receipt, receipt).release();
+        self
+    }
+
+    /// Takes the receipt out, to settle it; the batch is left with none.
+    pub fn take_receipt(&mut self) -> Receipt {
+        std::mem::take(&mut self.receipt)
+    }
+
     /// The same bytes moved elsewhere, request by request: what a queue does that copies into its own memory.
     ///
     /// `copy` must return the bytes it is given. The body as received is let go, since it lies in a network buffer.
@@ -206,15 +234,18 @@ impl Batch {
     /// # Errors
     /// Gives the other batch back if its signal differs, or if both hold profiles: a profiles request has one dictionary, which
     /// appending would overwrite.
-    pub fn append(&mut self, other: Self) -> Result<(), Self> {
-        if other.is_empty() && other.kind == self.kind {
-            return Ok(());
-        }
-        if other.kind != self.kind || (self.kind == SignalKind::Profiles && !self.is_empty()) {
+    pub fn append(&mut self, mut other: Self) -> Result<(), Self> {
+        if other.kind != self.kind || (self.kind == SignalKind::Profiles && !self.is_empty() && !other.is_empty()) {
             return Err(other);
         }
+        let receipt = Receipt::join([self.take_receipt(), other.take_receipt()]);
         if self.is_empty() {
             *self = other;
+            self.receipt = receipt;
+            return Ok(());
+        }
+        self.receipt = receipt;
+        if other.is_empty() {
             return Ok(());
         }
         self.encoded = None;
@@ -241,11 +272,15 @@ impl Batch {
         }
         let mut all = batches.into_iter();
         let Some(mut joined) = all.next() else { return Err(ConcatError { batches: Vec::new() }) };
-        for batch in all {
+        // Joined at once, not one by one, so that receipts do not form a chain.
+        let mut receipts = vec![joined.take_receipt()];
+        for mut batch in all {
+            receipts.push(batch.take_receipt());
             if let Err(batch) = joined.append(batch) {
                 return Err(ConcatError { batches: vec![joined, batch] });
             }
         }
+        joined.receipt = Receipt::join(receipts);
         Ok(joined)
     }
 
@@ -262,7 +297,16 @@ impl Batch {
         for (index, request) in self.requests().enumerate() {
             if index < middle { first.push(request) } else { second.push(request) }
         }
+        self.receipt.release();
         Ok((first, second))
+    }
+
+    /// The batch with other requests in place of its own. The copy as received goes.
+    pub(crate) fn replace_requests(mut self, requests: impl IntoIterator<Item = Request>) -> Self {
+        (self.rope, self.items, self.encoded) = (Rope::new(), 0, None);
+        self.counts.clear();
+        requests.into_iter().for_each(|request| self.push(request));
+        self
     }
 
     /// A batch of the same signal, metadata and time with other requests.
@@ -275,9 +319,36 @@ impl Batch {
             meta: self.meta.clone(),
             received: self.received,
             encoded: None,
+            receipt: self.receipt.clone(),
         };
         requests.into_iter().for_each(|request| batch.push(request));
         batch
+    }
+}
+
+impl Signal for Batch {
+    const CAPSULE: &'static str = "otelcol.Consumer";
+
+    fn items(&self) -> u64 {
+        self.items as u64
+    }
+
+    fn kind(&self) -> Kinds {
+        Kinds(self.kind.bit())
+    }
+
+    fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    fn replace_receipt(&mut self, receipt: Receipt) -> Receipt {
+        std::mem::replace(&mut self.receipt, receipt)
+    }
+}
+
+impl From<KindSet> for Kinds {
+    fn from(kinds: KindSet) -> Self {
+        Self(kinds.bits())
     }
 }
 
@@ -311,6 +382,10 @@ impl error::Error for ConcatError {}
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use corten_component::Outcome;
+
     use super::*;
 
     fn batch(kind: SignalKind, bytes: &'static [u8], items: usize) -> Batch {
@@ -344,6 +419,31 @@ mod tests {
         assert!(joined.encoded().is_none() && joined.meta().is_none());
         let copied = one.map_bytes(|bytes| Bytes::copy_from_slice(&bytes));
         assert!(copied.encoded().is_none());
+    }
+
+    #[test]
+    fn receipts_follow_the_items() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let watched = |name: &'static str| {
+            let seen = Arc::clone(&seen);
+            Receipt::new(move |settled| seen.lock().unwrap().push((name, settled.is_safe())))
+        };
+        let joined = Batch::concat(vec![
+            batch(SignalKind::Logs, b"a", 1).with_receipt(watched("a")),
+            batch(SignalKind::Logs, b"", 0).with_receipt(watched("empty")),
+            batch(SignalKind::Logs, b"b", 1).with_receipt(watched("b")),
+        ]);
+        let (mut left, mut right) = joined.unwrap().halve().unwrap();
+        left.take_receipt().settle(Outcome::Delivered);
+        assert!(seen.lock().unwrap().is_empty(), "the other half is still on its way");
+        right.take_receipt().settle(Outcome::Delivered);
+        assert_eq!(*seen.lock().unwrap(), [("a", true), ("empty", true), ("b", true)]);
+        drop((left, right));
+        seen.lock().unwrap().clear();
+        let mut one = batch(SignalKind::Logs, b"a", 1).with_receipt(watched("a"));
+        one.append(batch(SignalKind::Logs, b"b", 1).with_receipt(watched("b"))).unwrap();
+        drop(one);
+        assert_eq!(*seen.lock().unwrap(), [("a", false), ("b", false)]);
     }
 
     #[test]

@@ -5,11 +5,25 @@
 //! What enters has passed the door (checked at every level), so that no later stage has to doubt the bytes.
 
 mod batch;
+mod check;
+pub mod door;
+mod edit;
+pub mod json;
 mod kind;
+mod message;
 mod meta;
+mod response;
 mod rope;
+mod schema;
+mod split;
+mod wire;
 
 pub use batch::{Batch, ConcatError, Encoded, Received, Request};
+pub use check::{CheckError, Checked, MAX_VALUE_DEPTH, check};
+pub use edit::{EditError, Edited};
 pub use kind::{KindSet, SignalKind};
+pub use message::Message;
 pub use meta::{Meta, MetaBuilder, MetaValue};
+pub use response::{BodyFormat, ErrorStatus, PartialSuccess};
 pub use rope::{Rope, RopeReader};
+pub use split::Split;
