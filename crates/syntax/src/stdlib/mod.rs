@@ -3,11 +3,15 @@
 mod array;
 mod constants;
 mod encoding;
+mod format;
 mod json;
+mod jsonpath;
 mod scan;
 mod strings;
 mod system;
 mod table;
+mod timestamp;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

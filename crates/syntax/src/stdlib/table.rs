@@ -1,6 +1,6 @@
 //! The table of functions: what lookup, documentation and completions read.
 
-use super::{array, encoding, strings, system};
+use super::{array, encoding, format, jsonpath, strings, system, yaml};
 use crate::value::{CallError, Value};
 
 /// How settled a function is. Corten makes all of them available.
@@ -94,6 +94,12 @@ pub static FUNCTIONS: &[FunctionInfo] = &[
     settled("encoding.from_base64", "(text: string) -> bytes", "Decodes Base64.", encoding::from_base64),
     settled("encoding.from_json", "(text: string) -> any", "Decodes JSON; numbers are floats.", encoding::from_json),
     settled(
+        "encoding.from_yaml",
+        "(text: string) -> any",
+        "Decodes the first document of YAML text; whole numbers stay whole.",
+        yaml::from_yaml,
+    ),
+    settled(
         "encoding.to_URLbase64",
         "(text: string) -> string",
         "Encodes as Base64 in the URL-safe alphabet.",
@@ -118,6 +124,18 @@ pub static FUNCTIONS: &[FunctionInfo] = &[
         "(parts: string...) -> string",
         "Joins the parts of a path and cleans the result.",
         system::path_join,
+    ),
+    settled(
+        "json_path",
+        "(json: string, path: string) -> array",
+        "All values of a JSON text that a JSONPath selects; a leading `$` may be left out.",
+        jsonpath::json_path,
+    ),
+    settled(
+        "string.format",
+        "(format: string, values: any...) -> string",
+        "Go's formatted print: `%s`, `%d`, `%5.2f`, `%q`, `%v`, `%[1]d` and so on. Secrets are refused.",
+        format::format,
     ),
     settled(
         "string.join",
@@ -167,6 +185,7 @@ pub static FUNCTIONS: &[FunctionInfo] = &[
     deprecated("base64_decode", "encoding.from_base64", "(text: string) -> bytes", encoding::from_base64),
     deprecated("concat", "array.concat", "(arrays: array...) -> array", array::concat),
     deprecated("env", "sys.env", "(name: string) -> string", system::env),
+    deprecated("format", "string.format", "(format: string, values: any...) -> string", format::format),
     deprecated("join", "string.join", "(parts: array(string), separator: string) -> string", strings::join),
     deprecated("json_decode", "encoding.from_json", "(text: string) -> any", encoding::from_json),
     deprecated("nonsensitive", "convert.nonsensitive", "(value: secret) -> string", system::nonsensitive),
@@ -177,5 +196,6 @@ pub static FUNCTIONS: &[FunctionInfo] = &[
     deprecated("trim", "string.trim", "(text: string, characters: string) -> string", strings::trim),
     deprecated("trim_prefix", "string.trim_prefix", "(text: string, prefix: string) -> string", strings::trim_prefix),
     deprecated("trim_space", "string.trim_space", "(text: string) -> string", strings::trim_space),
+    deprecated("yaml_decode", "encoding.from_yaml", "(text: string) -> any", yaml::from_yaml),
     deprecated("trim_suffix", "string.trim_suffix", "(text: string, suffix: string) -> string", strings::trim_suffix),
 ];
