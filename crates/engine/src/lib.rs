@@ -1,0 +1,36 @@
+//! From a configuration to running components.
+//!
+//! ```text
+//! Source -> parse -> graph -> plan (evaluate, build aside) -> prepare (resources) -> commit (replace) -> running
+//! ```
+//!
+//! An [`Engine`] holds one running graph. [`Engine::load`] makes it what the file says: at first everything starts;
+//! later only what has changed is replaced, behind ports where calls wait meanwhile. A load that fails changes
+//! nothing. The engine knows no component (they come in a [`corten_component::Registry`]), no signal, and opens no
+//! connection (see [`Fetch`]).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use corten_engine::{Engine, Settings, Source};
+//! let registry = corten_component::Registry::new(); // .with(my_crate::COMPONENTS)?
+//! let engine = Engine::new(Settings::new(registry));
+//! engine.load(Source::path("config.alloy")).await?;
+//! // ... until a signal comes
+//! engine.shutdown(std::time::Duration::from_secs(30)).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod engine;
+mod error;
+mod fetch;
+mod host;
+mod info;
+mod source;
+
+pub use engine::{Engine, Settings, validate};
+pub use error::{DrainReport, LoadError, LoadReport, LoadStage};
+pub use fetch::{Fetch, FetchClient, GitAuth, GitFiles, GitRequest, HttpRequest, HttpResponse, NoFetch};
+pub use host::{HostBlock, HostKind};
+pub use info::{ComponentInfo, HealthSummary, InfoStatement, NodeKind, statements};
+pub use source::Source;
