@@ -10,8 +10,10 @@ fn snippet(text: &str) -> Option<&str> {
     (text.len() <= 60 && !text.contains(['\n', '\r'])).then_some(text)
 }
 
-pub(crate) fn illegal_character(problem: Diagnostic, c: char) -> Diagnostic {
+/// `conditional` says that a `?` stands before the character on its line.
+pub(crate) fn illegal_character(problem: Diagnostic, c: char, conditional: bool) -> Diagnostic {
     let help = match c {
+        ':' if conditional => "there is no conditional operator",
         ':' => "attributes and object fields are written `name = value`, with `=`",
         ';' => "a statement ends at the end of its line; no `;` is needed",
         '#' => "comments start with `//`, or stand between `/*` and `*/`",
@@ -29,7 +31,9 @@ pub(crate) fn illegal_character(problem: Diagnostic, c: char) -> Diagnostic {
 pub(crate) fn single_quoted(raw: &str) -> String {
     let inside = raw.strip_prefix('\'').and_then(|r| r.strip_suffix('\'')).unwrap_or("");
     match snippet(inside) {
-        Some(inside) if inside.contains(['"', '\\']) && !inside.contains('`') => format!("write `{inside}` in backticks"),
+        Some(inside) if inside.contains(['"', '\\']) && !inside.contains('`') => {
+            format!("write `{inside}` in backticks")
+        }
         Some(inside) if !inside.is_empty() && !inside.contains(['"', '\\']) => format!("write \"{inside}\""),
         _ => "text stands in double quotes, or in backticks if it holds quotes or backslashes".to_owned(),
     }
@@ -45,6 +49,10 @@ pub(crate) fn unterminated_string(problem: Diagnostic, quote: char) -> Diagnosti
 
 /// `line` is the rest of the line from the opening quote on.
 pub(crate) fn unknown_escape(problem: Diagnostic, c: char, line: &str) -> Diagnostic {
+    if line.starts_with('\'') {
+        // The single quotes have been reported, with what to write.
+        return problem;
+    }
     if c == '\'' {
         return problem.with_help("a single quote needs no backslash");
     }
@@ -72,7 +80,9 @@ pub(crate) fn statement_start(got: Kind, text: &str) -> Option<String> {
         Kind::LeftCurly => "the `{` of a block stands on the line of its name".to_owned(),
         Kind::String => "names of attributes and blocks stand without quotes".to_owned(),
         Kind::Add | Kind::Sub | Kind::Mul | Kind::Div | Kind::Mod | Kind::Pow | Kind::Or | Kind::And => {
-            format!("an expression continues on the next line only behind its operator: end the line before with `{text}`")
+            format!(
+                "an expression continues on the next line only behind its operator: end the line before with `{text}`"
+            )
         }
         _ => return None,
     })
@@ -81,7 +91,9 @@ pub(crate) fn statement_start(got: Kind, text: &str) -> Option<String> {
 /// The name of a field or a block's part was expected behind a dot.
 pub(crate) fn name_after_dot(got: Kind, text: &str) -> Option<String> {
     match got {
-        Kind::Bool | Kind::Null => Some(format!("`{text}` is a keyword; a field of this name is read with `[\"{text}\"]`")),
+        Kind::Bool | Kind::Null => {
+            Some(format!("`{text}` is a keyword; a field of this name is read with `[\"{text}\"]`"))
+        }
         Kind::Number => Some(format!("elements of arrays are read with `[{text}]`")),
         Kind::String => Some(format!("fields are read with `.name` or `[{text}]`, without the dot")),
         _ => None,
@@ -115,14 +127,16 @@ pub(crate) fn bad_label(label: &str) -> Option<String> {
 }
 
 /// `=` or `{` was expected behind a name and perhaps a label.
-pub(crate) fn body(name: &str, labelled: Option<&str>, got: Kind) -> Option<String> {
-    match (labelled, got) {
-        (None, Kind::Terminator) => Some(format!("write `{name} = value` to set an attribute, `{name} {{ }}` for a block")),
-        (Some(label), Kind::Terminator) => {
-            Some(format!("write `{name} = {label}` to set an attribute; the `{{` of a block stands on the line of its name"))
-        }
-        _ => None,
+pub(crate) fn body(name: &str, label: Option<&str>, got: Kind) -> Option<String> {
+    if got != Kind::Terminator {
+        return None;
     }
+    let block = "the `{` of a block stands on the line of its name";
+    Some(match label {
+        _ if name.contains('.') => block.to_owned(),
+        None => format!("write `{name} = value` to set an attribute; {block}"),
+        Some(label) => format!("write `{name} = {label}` to set an attribute; {block}"),
+    })
 }
 
 /// An expression was expected.
@@ -130,6 +144,8 @@ pub(crate) fn expression(got: Kind) -> Option<String> {
     let help = match got {
         Kind::Terminator | Kind::Eof => "the value starts on the line of its `=` or operator",
         Kind::RightParen => "empty parentheses are no value",
+        Kind::RightCurly => "a value, or a `]` or `)`, is missing before this `}`",
+        Kind::RightBracket => "a value, or a `}` or `)`, is missing before this `]`",
         Kind::Assign => "values are compared with `==`",
         Kind::Lt => "text of several lines stands in backticks",
         _ => return None,
@@ -148,21 +164,32 @@ pub(crate) fn comma(got: Kind, close: &str) -> String {
 
 pub(crate) fn field_name(got: Kind, text: &str) -> Option<String> {
     match got {
-        Kind::Bool | Kind::Null | Kind::Number | Kind::Float => Some(format!("put the key in double quotes: \"{text}\"")),
+        Kind::Bool | Kind::Null | Kind::Number | Kind::Float => {
+            Some(format!("put the key in double quotes: \"{text}\""))
+        }
         Kind::Illegal if text.starts_with('\'') => Some("put the key in double quotes".to_owned()),
         _ => None,
     }
 }
 
-/// A statement was not followed by a line end.
-pub(crate) fn terminator(got: Kind) -> Option<String> {
+/// A statement was not followed by a line end. `first` says that the token is the first of its line: reading went on
+/// there after an error.
+pub(crate) fn terminator(got: Kind, text: &str, first: bool) -> Option<String> {
     let help = match got {
+        Kind::Ident if first => "reading went on here after the error above; this line may well be right",
         Kind::Ident => "each statement stands on its own line",
-        Kind::Comma => "only the elements of `[...]`, `{...}` and calls are separated by commas; statements stand on lines",
+        Kind::Comma => {
+            "only the elements of `[...]`, `{...}` and calls are separated by commas; statements stand on lines"
+        }
         Kind::RightCurly => "this `}` closes nothing; a `{` may be missing before it",
         Kind::RightBracket => "this `]` closes nothing",
         Kind::RightParen => "this `)` closes nothing",
-        Kind::Assign => "values are compared with `==`",
+        Kind::Assign => {
+            "values are compared with `==`; if a statement starts on this line, the value before it is missing"
+        }
+        Kind::Float if text.starts_with('.') => {
+            return Some(format!("elements of arrays are read with `[{}]`", &text[1..]));
+        }
         _ => return None,
     };
     Some(help.to_owned())

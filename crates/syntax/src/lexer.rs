@@ -1,5 +1,7 @@
 //! From text to tokens. The lexer never fails: what it cannot read becomes [`TokenKind::Illegal`] and a diagnostic.
 
+use std::cmp::Ordering;
+
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ident::{is_digit, is_letter};
 use crate::quote::code_point;
@@ -8,6 +10,12 @@ use crate::token::{Token, TokenKind as Kind};
 use crate::{hint, literal};
 
 const BOM: char = '\u{feff}';
+
+/// A file that is no configuration at all would yield an error a character.
+const MAX_DIAGNOSTICS: usize = 1000;
+
+/// How far hints look around a place, so that a long line costs no more than a short one.
+const HINT_WINDOW: usize = 100;
 
 /// Splits a text into tokens, comments included.
 ///
@@ -103,7 +111,10 @@ impl<'a> Lexer<'a> {
                     if c != BOM {
                         let message = format!("illegal character {}", code_point(c));
                         let problem = self.problem(start, c.len_utf8(), message);
-                        self.diagnostics.push(hint::illegal_character(problem, c));
+                        let before = &self.text.as_bytes()[start.saturating_sub(HINT_WINDOW)..start];
+                        let conditional =
+                            before.rsplit(|b| *b == b'\n').next().is_some_and(|line| line.contains(&b'?'));
+                        self.push(hint::illegal_character(problem, c, conditional));
                     }
                     self.bump();
                     // An illegal character neither ends nor continues a statement.
@@ -188,7 +199,7 @@ impl<'a> Lexer<'a> {
         let start = self.offset;
         let single = (quote == '\'').then(|| {
             let problem = self.problem(start, 1, "illegal single-quoted string; use double quotes");
-            self.diagnostics.push(problem);
+            self.push(problem);
             self.diagnostics.len() - 1
         });
         self.bump();
@@ -211,7 +222,9 @@ impl<'a> Lexer<'a> {
         match single {
             Some(index) => {
                 let help = hint::single_quoted(self.since(start));
-                self.diagnostics[index].help = Some(help);
+                if let Some(problem) = self.diagnostics.get_mut(index).filter(|p| p.span.is_some()) {
+                    problem.help = Some(help);
+                }
                 Kind::Illegal
             }
             None => Kind::String,
@@ -220,7 +233,7 @@ impl<'a> Lexer<'a> {
 
     fn unterminated(&mut self, start: usize, quote: char) -> Kind {
         let problem = self.problem(start, 1, "string literal not terminated");
-        self.diagnostics.push(hint::unterminated_string(problem, quote));
+        self.push(hint::unterminated_string(problem, quote));
         if quote == '\'' { Kind::Illegal } else { Kind::String }
     }
 
@@ -236,8 +249,9 @@ impl<'a> Lexer<'a> {
             None => return self.report(start, 0, "escape sequence not terminated"),
             Some(c) => {
                 let problem = self.problem(start, c.len_utf8(), "unknown escape sequence");
-                let line = self.text[string..].lines().next().unwrap_or("");
-                self.diagnostics.push(hint::unknown_escape(problem, c, line));
+                let rest = &self.text[string..];
+                let head = rest.char_indices().nth(HINT_WINDOW).map_or(rest, |(end, _)| &rest[..end]);
+                self.push(hint::unknown_escape(problem, c, head.lines().next().unwrap_or("")));
                 return;
             }
         };
@@ -320,8 +334,11 @@ impl<'a> Lexer<'a> {
     fn load(&mut self, offset: usize) {
         self.offset = offset;
         let bad = self.is_bad(offset);
-        self.current =
-            if bad { Some(char::REPLACEMENT_CHARACTER) } else { self.text.get(offset..).and_then(|t| t.chars().next()) };
+        self.current = if bad {
+            Some(char::REPLACEMENT_CHARACTER)
+        } else {
+            self.text.get(offset..).and_then(|t| t.chars().next())
+        };
         if offset < self.checked {
             return;
         }
@@ -361,7 +378,17 @@ impl<'a> Lexer<'a> {
 
     fn report(&mut self, start: usize, len: usize, message: impl Into<String>) {
         let problem = self.problem(start, len, message);
-        self.diagnostics.push(problem);
+        self.push(problem);
+    }
+
+    pub(crate) fn push(&mut self, problem: Diagnostic) {
+        match self.diagnostics.len().cmp(&MAX_DIAGNOSTICS) {
+            Ordering::Less => self.diagnostics.push(problem),
+            Ordering::Equal => {
+                self.diagnostics.push(Diagnostic::error(None, "too many errors; the others are not shown"))
+            }
+            Ordering::Greater => {}
+        }
     }
 
     /// Decodes a literal token. A problem of its own is reported only if the lexer found none within it.
@@ -375,7 +402,7 @@ impl<'a> Lexer<'a> {
             });
             if !known {
                 let problem_at = self.problem(span.start + problem.offset, problem.len, problem.message);
-                self.diagnostics.push(problem_at.with_help(problem.help));
+                self.push(problem_at.with_help(problem.help));
             }
             crate::ast::LiteralValue::Null
         })

@@ -4,6 +4,8 @@
 //! an expression becomes a [`Value`] by [`eval::evaluate`], and whatever is wrong becomes a [`Diagnostic`]
 //! that points into the [`SourceMap`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod ast;
 mod diag;
 mod encoding;

@@ -77,8 +77,10 @@ fn string(raw: &str) -> Result<Arc<str>, Problem> {
     String::from_utf8(bytes).map(Into::into).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         // What is not an escape was text already: the first byte at or behind the fault that an escape gave is at fault.
-        let (offset, len) =
-            raw_bytes.iter().find(|(index, ..)| *index >= at).map_or((0, raw.len()), |(_, offset, len)| (*offset, *len));
+        let (offset, len) = raw_bytes
+            .iter()
+            .find(|(index, ..)| *index >= at)
+            .map_or((0, raw.len()), |(_, offset, len)| (*offset, *len));
         Problem {
             offset,
             len,

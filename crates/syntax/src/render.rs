@@ -143,3 +143,221 @@ fn mark(out: &mut String, line: &str, number: u32, start: Position, end: Positio
         out.push('^');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(text: &str, start: u32, end: u32, expected: Expect) {
+        let mut map = SourceMap::default();
+        let file = map.add("c.alloy", text);
+        expected.assert_eq(&render(&[Diagnostic::error(Span { file, start, end }, "wrong")], &map, false));
+    }
+
+    #[test]
+    fn marks_a_part_of_a_line() {
+        check(
+            "a {\n\tbcd = 1\n}\n",
+            5,
+            8,
+            expect![[r#"
+            Error: c.alloy:2:2: wrong
+
+            1 | a {
+            2 |     bcd = 1
+              |     ^^^
+            3 | }
+        "#]],
+        );
+        check(
+            "abc\r\nd\r\n",
+            1,
+            1,
+            expect![[r#"
+            Error: c.alloy:1:2: wrong
+
+            1 | abc
+              |  ^
+            2 | d
+        "#]],
+        );
+        check(
+            "a = \"é…\" + 1",
+            4,
+            11,
+            expect![[r#"
+            Error: c.alloy:1:5: wrong
+
+            1 | a = "é…" + 1
+              |     ^^^^
+        "#]],
+        );
+    }
+
+    #[test]
+    fn marks_the_end_of_a_line_and_of_the_file() {
+        check(
+            "a = [\n\t1\n]\n",
+            8,
+            9,
+            expect![[r#"
+            Error: c.alloy:2:3: wrong
+
+            1 | a = [
+            2 |     1
+              |      ^
+            3 | ]
+        "#]],
+        );
+        check(
+            "a {\n",
+            4,
+            4,
+            expect![[r#"
+            Error: c.alloy:2:1: wrong
+
+            1 | a {
+            2 | 
+              | ^
+        "#]],
+        );
+        check(
+            "",
+            0,
+            0,
+            expect![[r#"
+            Error: c.alloy:1:1: wrong
+
+            1 | 
+              | ^
+        "#]],
+        );
+    }
+
+    #[test]
+    fn aligns_line_numbers() {
+        check(
+            &"x\n".repeat(12),
+            16,
+            17,
+            expect![[r#"
+            Error: c.alloy:9:1: wrong
+
+             8 | x
+             9 | x
+               | ^
+            10 | x
+        "#]],
+        );
+        check(
+            &"x\n".repeat(12),
+            18,
+            19,
+            expect![[r#"
+            Error: c.alloy:10:1: wrong
+
+             9 | x
+            10 | x
+               | ^
+            11 | x
+        "#]],
+        );
+    }
+
+    #[test]
+    fn marks_several_lines() {
+        check(
+            "a\nb {\n\tc = 1\n\t\td = 2 }\ne\n",
+            2,
+            22,
+            expect![[r#"
+            Error: c.alloy:2:1: wrong
+
+            1 |   a
+            2 |   b {
+              |  _^^^
+            3 | |     c = 1
+            4 | |         d = 2 }
+              | |_________^^^^^^^
+            5 |   e
+        "#]],
+        );
+        check(
+            "a\nfoo = bar {\n\n}\ne\n",
+            8,
+            16,
+            expect![[r#"
+            Error: c.alloy:2:7: wrong
+
+            1 |   a
+            2 |   foo = bar {
+              |  _______^^^^^
+            3 | | 
+            4 | | }
+              | |_^
+            5 |   e
+        "#]],
+        );
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        check(
+            "a = \"\x1b[2J\"",
+            4,
+            10,
+            expect![[r#"
+            Error: c.alloy:1:5: wrong
+
+            1 | a = "�[2J"
+              |     ^^^^^^
+        "#]],
+        );
+    }
+
+    #[test]
+    fn several_with_help_and_colour() {
+        let mut map = SourceMap::default();
+        let file = map.add("c.alloy", "old = 1\nnew = 2");
+        let unnamed = map.add("", "x");
+        let all = [
+            Diagnostic::warning(Span { file, start: 0, end: 3 }, "old is deprecated").with_help("use new"),
+            Diagnostic::error(None, "no such file"),
+            Diagnostic::error(Span { file: unnamed, start: 0, end: 1 }, "x"),
+            Diagnostic::error(Span { file: crate::FileId(9), start: 0, end: 1 }, "of another map"),
+        ];
+        expect![[r#"
+            Warning: c.alloy:1:1: old is deprecated
+
+            1 | old = 1
+              | ^^^
+            2 | new = 2
+            help: use new
+
+            Error: -: no such file
+
+            Error: 1:1: x
+
+            1 | x
+              | ^
+
+            Error: -: of another map
+        "#]]
+        .assert_eq(&render(&all, &map, false));
+        let coloured = render(&all[..1], &map, true);
+        expect![[r#"
+            \u{1b}[33;1mWarning: \u{1b}[0m\u{1b}[1mc.alloy:1:1: old is deprecated\u{1b}[0m
+
+            1 | old = 1
+              | ^^^
+            2 | new = 2
+            \u{1b}[36;1mhelp:\u{1b}[0m use new
+        "#]]
+        .assert_eq(&coloured.escape_debug().to_string().replace("\\n", "\n"));
+        assert_eq!(plain_line(&all[0], &map), "c.alloy:1:1: old is deprecated");
+        assert_eq!(plain_line(&all[1], &map), "-: no such file");
+        assert_eq!(plain_line(&all[2], &map), "1:1: x");
+    }
+}

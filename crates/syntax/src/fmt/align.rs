@@ -162,14 +162,14 @@ impl Aligner {
 mod tests {
     use super::*;
 
-    /// `>` hard tab, `|` soft tab, `/` formfeed.
+    /// `>` hard tab, `|` soft tab, `~` formfeed.
     fn align(text: &str) -> String {
         let mut aligner = Aligner::new();
         for c in text.chars() {
             match c {
                 '>' => aligner.tab(true),
                 '|' => aligner.tab(false),
-                '/' => aligner.formfeed(),
+                '~' => aligner.formfeed(),
                 '\n' => aligner.newline(),
                 ' ' => aligner.blank(),
                 c => aligner.text(c.encode_utf8(&mut [0; 4])),
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_line_without_the_cell_ends_the_column() {
         assert_eq!(align("a|= 1\nx\nbbb|= 2"), "a = 1\nx\nbbb = 2\n");
-        assert_eq!(align("a|= 1/bbb|= 2"), "a = 1\nbbb = 2\n");
+        assert_eq!(align("a|= 1~bbb|= 2"), "a = 1\nbbb = 2\n");
         assert_eq!(align("a|b|c\nddd|e\nf|gggg|h"), "a   b c\nddd e\nf   gggg h\n");
     }
 
@@ -203,7 +203,6 @@ mod tests {
     fn literals_keep_their_blanks() {
         let mut aligner = Aligner::new();
         aligner.literal("`a \n\tb\t\n`");
-        aligner.newline();
         assert_eq!(aligner.finish(), "`a \n\tb\t\n`\n");
     }
 }

@@ -118,7 +118,8 @@ impl<'a> Printer<'a> {
 
     fn after_comment(&mut self, comment: Piece<'a>, next: Piece<'a>) {
         if comment.text.starts_with("/*") && comment.last_line == next.first_line && next.text != "," {
-            self.blank();
+            // An `=` stays aligned.
+            if self.waiting.contains(&Space::SoftTab) { self.out.tab(false) } else { self.blank() }
         }
         let formfeed = self.waiting.contains(&Space::Formfeed);
         self.waiting.retain(|space| matches!(space, Space::Indent | Space::Unindent));

@@ -148,7 +148,7 @@ impl Parser<'_> {
             _ => "a block is a statement of its own: leave out the `=`, or write an object".to_owned(),
         };
         let problem = Diagnostic::error(start.to(self.span(close)), "cannot use a block as an expression");
-        self.lexer.diagnostics.push(problem.with_help(help));
+        self.lexer.push(problem.with_help(help));
         true
     }
 
@@ -180,8 +180,7 @@ impl Parser<'_> {
             }
             Kind::LeftCurly => {
                 self.next();
-                let (fields, height) = self.fields();
-                let close = self.expect(Kind::RightCurly);
+                let ((fields, height), close) = self.braces("{".to_owned(), start.start, Self::fields);
                 let span = self.span(start).to(self.span(close));
                 self.grow(height, Expr { kind: ExprKind::Object(fields), span })
             }

@@ -76,8 +76,9 @@ struct Source {
     file: SourceFile,
 }
 
-/// A block whose `{` was met, for the help when its `}` is missing.
-struct OpenBlock {
+/// Braces that were opened, for the help when one is not closed.
+struct OpenBrace {
+    /// The block's name; `{` for an object.
     name: String,
     start: u32,
 }
@@ -92,9 +93,9 @@ struct Parser<'a> {
     depth: u16,
     /// Set once nesting went too deep: the rest of the file is skipped in silence.
     gave_up: bool,
-    open: Vec<OpenBlock>,
-    /// The first block whose `}` stands further left than its name: most likely its own `}` is missing.
-    misplaced: Option<(OpenBlock, u32)>,
+    open: Vec<OpenBrace>,
+    /// The first braces that a `}` further left closes, and its line: most likely their own `}` is missing.
+    misplaced: Option<(OpenBrace, u32)>,
 }
 
 impl<'a> Parser<'a> {
@@ -150,17 +151,15 @@ impl<'a> Parser<'a> {
         }
         self.error_line = line;
         let problem = Diagnostic { help, ..Diagnostic::error(self.here(), message) };
-        self.lexer.diagnostics.push(problem);
+        self.lexer.push(problem);
     }
 
     fn expected(&mut self, what: &str) {
         let got = self.token.kind;
         let help = match (what, got) {
-            ("TERMINATOR", got) => hint::terminator(got),
-            ("}", Kind::Eof) => self.unclosed_block(),
-            ("=", Kind::LeftCurly | Kind::String | Kind::Illegal) => {
-                Some("fields of objects are written `name = value`".to_owned())
-            }
+            ("TERMINATOR", got) => hint::terminator(got, self.text(), self.starts_line(self.token.start)),
+            ("}", Kind::Eof) => self.unclosed_brace(),
+            ("=", Kind::LeftCurly | Kind::String) => Some("fields of objects are written `name = value`".to_owned()),
             (")", Kind::Terminator) => Some("a parenthesis closes on the line where its expression ends".to_owned()),
             _ => None,
         };
@@ -278,48 +277,61 @@ impl<'a> Parser<'a> {
         } else {
             return;
         };
-        self.lexer.diagnostics.push(Diagnostic::error(span, message).with_help(help));
+        self.lexer.push(Diagnostic::error(span, message).with_help(help));
     }
 
     fn block(&mut self, header: Header) -> Option<Block> {
+        let name = header.dotted();
+        let start = header.name[0].span.start;
         let open = self.next();
-        self.open.push(OpenBlock { name: header.dotted(), start: header.name[0].span.start });
-        let body = self.nested(|parser| parser.body(Kind::RightCurly));
-        let close = self.expect(Kind::RightCurly);
-        if let (Kind::RightCurly, Some(block)) = (close.kind, self.open.pop()) {
-            self.check_indentation(block, close.start);
-        }
+        let (body, close) = self.braces(name, start, |parser| parser.nested(|parser| parser.body(Kind::RightCurly)));
         let (open, close) = (self.span(open), self.span(close));
         Some(Block { name: header.name, label: header.label, body: body?, open, close })
     }
 
-    /// Remembers a block that a `}` further left than its first line closes.
-    fn check_indentation(&mut self, block: OpenBlock, close: u32) {
-        if self.misplaced.is_none()
-            && self.indentation(block.start) > self.indentation(close)
-            && self.line(block.start) != self.line(close)
+    /// Reads what stands between braces, and the `}`.
+    fn braces<T>(&mut self, name: String, start: u32, inside: impl FnOnce(&mut Self) -> T) -> (T, Token) {
+        self.open.push(OpenBrace { name, start });
+        let inside = inside(self);
+        let close = self.expect(Kind::RightCurly);
+        if let (Kind::RightCurly, Some(brace)) = (close.kind, self.open.pop())
+            && self.misplaced.is_none()
+            && self.line(brace.start) != self.line(close.start)
+            && self.line_indent(brace.start) > self.line_indent(close.start)
         {
-            self.misplaced = Some((block, self.line(close)));
+            self.misplaced = Some((brace, self.line(close.start)));
         }
+        (inside, close)
     }
 
-    /// Width of the blanks that the line of `offset` starts with; nothing else may stand before `offset`.
-    fn indentation(&self, offset: u32) -> usize {
-        let before = self.source.file.text.get(..offset as usize).unwrap_or("");
-        let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
-        line.chars().map(|c| if c == '\t' { 8 } else { 1 }).sum()
+    /// The text from the start of the line of `offset` on.
+    fn line_from(&self, offset: u32) -> &str {
+        let start = offset + 1 - self.source.file.position(offset).column;
+        self.source.file.text.get(start as usize..).unwrap_or("")
     }
 
-    fn unclosed_block(&self) -> Option<String> {
-        if let Some((block, line)) = &self.misplaced {
-            let opened = self.line(block.start);
+    fn starts_line(&self, offset: u32) -> bool {
+        let line = self.line_from(offset);
+        let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+        blanks + 1 == self.source.file.position(offset).column as usize
+    }
+
+    /// Width of the blanks that the line of `offset` starts with.
+    fn line_indent(&self, offset: u32) -> usize {
+        let blanks = self.line_from(offset).chars().take_while(|c| matches!(c, ' ' | '\t'));
+        blanks.map(|c| if c == '\t' { 8 } else { 1 }).sum()
+    }
+
+    fn unclosed_brace(&self) -> Option<String> {
+        if let Some((brace, line)) = &self.misplaced {
+            let opened = self.line(brace.start);
             return Some(format!(
                 "`{}`, opened on line {opened}, seems to lack its `}}`: the one on line {line} stands further left",
-                block.name
+                brace.name
             ));
         }
-        let block = self.open.last()?;
-        Some(format!("`{}`, opened on line {}, is not closed", block.name, self.line(block.start)))
+        let brace = self.open.last()?;
+        Some(format!("`{}`, opened on line {}, is not closed", brace.name, self.line(brace.start)))
     }
 
     /// The dotted name of a block or attribute, and the label.
