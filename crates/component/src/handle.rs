@@ -56,7 +56,7 @@ impl<B: Behaviour + ?Sized> Handle<B> {
 
     /// The newest instance; `None` before the owner's first commit.
     pub fn get(&self) -> Option<Arc<B>> {
-        self.0.current.load().as_ref().map(|current| Arc::clone(current))
+        self.0.current.load().as_ref().map(|current| Arc::clone(&**current))
     }
 
     /// The node that it belongs to.

@@ -36,12 +36,12 @@ pub use component::{BuildContext, BuildError, Component, RunContext, RunError};
 pub use consume::{BoxFuture, Consume, Kinds, Reason, Refusal, Signal};
 pub use exports::{ExportField, Exports, NoExports};
 pub use fanout::Fanout;
-pub use handle::Handle;
+pub use handle::{Behaviour, Handle};
 pub use health::{Health, HealthReport, HealthState};
 pub use id::NodeId;
 pub use port::Port;
 pub use receipt::{Fork, Outcome, Receipt, Settled};
-pub use registration::{Built, Instance, Registration, Registry, RegistryError};
+pub use registration::{Built, Carry, Ended, Instance, Registration, Registry, RegistryError};
 pub use resource::{Lease, Resource, ResourceError};
 
 pub use corten_component_derive::{Arguments, Enumeration, Exports, Metrics};

@@ -188,8 +188,5 @@ pub struct RunState {
 pub fn control(node: &Arc<Node>, arguments: Arc<dyn Any + Send + Sync>) -> (Control, RunState) {
     let (phase, phase_rx) = watch::channel(Phase::Running);
     let (arguments, arguments_rx) = watch::channel(arguments);
-    (
-        Control { phase, arguments },
-        RunState { node: Arc::clone(node), phase: phase_rx, arguments: arguments_rx },
-    )
+    (Control { phase, arguments }, RunState { node: Arc::clone(node), phase: phase_rx, arguments: arguments_rx })
 }

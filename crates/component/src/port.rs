@@ -25,7 +25,10 @@ struct Inner<T: Signal> {
     target: ArcSwapOption<Arc<dyn Consume<T>>>,
     in_flight: AtomicUsize,
     refused: AtomicU64,
-    changed: Notify,
+    /// Wakes calls that wait at the gate.
+    opened: Notify,
+    /// Wakes who waits for the last call inside; apart from `opened`, or leaving a gate would wake those before it.
+    emptied: Notify,
 }
 
 /// The receiving end of an edge. Cloning gives the same port; two ports are equal if they are the same.
@@ -54,7 +57,7 @@ struct InFlight<'a, T: Signal>(&'a Inner<T>);
 impl<T: Signal> Drop for InFlight<'_, T> {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.state.load(Ordering::SeqCst) != OPEN {
-            self.0.changed.notify_waiters();
+            self.0.emptied.notify_waiters();
         }
     }
 }
@@ -69,7 +72,8 @@ impl<T: Signal> Port<T> {
             target: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
-            changed: Notify::new(),
+            opened: Notify::new(),
+            emptied: Notify::new(),
         }))
     }
 
@@ -121,12 +125,12 @@ impl<T: Signal> Port<T> {
                 }
                 REMOVED => return Err(Refusal::Closed),
                 _ => {
-                    let changed = inner.changed.notified();
-                    tokio::pin!(changed);
-                    changed.as_mut().enable();
                     drop(guard);
+                    let opened = inner.opened.notified();
+                    tokio::pin!(opened);
+                    opened.as_mut().enable();
                     if inner.state.load(Ordering::SeqCst) == SHUT
-                        && tokio::time::timeout(GATE_DEADLINE, changed).await.is_err()
+                        && tokio::time::timeout(GATE_DEADLINE, opened).await.is_err()
                     {
                         return Err(Refusal::retry("the component is being replaced"));
                     }
@@ -180,25 +184,25 @@ impl<T: Signal> Gate for Port<T> {
     fn quiet(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             loop {
-                let changed = self.0.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
+                let emptied = self.0.emptied.notified();
+                tokio::pin!(emptied);
+                emptied.as_mut().enable();
                 if self.0.in_flight.load(Ordering::SeqCst) == 0 {
                     return;
                 }
-                changed.await;
+                emptied.await;
             }
         })
     }
 
     fn open(&self) {
         self.0.state.store(OPEN, Ordering::SeqCst);
-        self.0.changed.notify_waiters();
+        self.0.opened.notify_waiters();
     }
 
     fn remove(&self) {
         self.0.state.store(REMOVED, Ordering::SeqCst);
-        self.0.changed.notify_waiters();
+        self.0.opened.notify_waiters();
     }
 
     fn refused(&self) -> u64 {

@@ -110,10 +110,7 @@ impl Receipt {
 
     /// A receipt whose issuer is told once all copies are settled.
     pub fn new(on_settled: impl FnOnce(Settled) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(Node {
-            seen: AtomicU8::new(0),
-            sink: Sink::Callback(Some(Box::new(on_settled))),
-        })))
+        Self(Some(Arc::new(Node { seen: AtomicU8::new(0), sink: Sink::Callback(Some(Box::new(on_settled))) })))
     }
 
     /// One receipt for an item that was merged from several.
@@ -130,10 +127,8 @@ impl Receipt {
     /// call has answered.
     pub fn fork(&self) -> (Receipt, Fork) {
         let Some(node) = &self.0 else { return (Self::none(), Fork(None)) };
-        let child = Arc::new(Node {
-            seen: AtomicU8::new(0),
-            sink: Sink::Parents(vec![Receipt(Some(Arc::clone(node)))]),
-        });
+        let child =
+            Arc::new(Node { seen: AtomicU8::new(0), sink: Sink::Parents(vec![Receipt(Some(Arc::clone(node)))]) });
         (Self(Some(Arc::clone(&child))), Fork(Some(child)))
     }
 

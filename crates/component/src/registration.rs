@@ -46,8 +46,7 @@ impl<C: Component> Instance for Typed<C> {
     }
 }
 
-type BuildFn =
-    for<'a, 'b> fn(Erased, &'a mut BuildContext<'b>) -> BoxFuture<'a, Result<Built, BuildError>>;
+type BuildFn = for<'a, 'b> fn(Erased, &'a mut BuildContext<'b>) -> BoxFuture<'a, Result<Built, BuildError>>;
 
 /// Everything that the engine, the docs and the checks know of a component.
 #[derive(Clone, Copy)]

@@ -65,7 +65,7 @@ impl Attribute for ByteSize {
         if matches!(value, Value::Null) {
             return Ok(Self(0));
         }
-        let text = value.to_text().map_err(|_| ValueError::mismatch("string", value))?;
+        let text = corten_syntax::value::to_text(value).map_err(ValueError::new)?;
         Self::parse(&text).ok_or_else(|| {
             ValueError::new("is not a size").with_help("sizes are text with a unit: \"512KiB\", \"4MiB\", \"1GiB\"")
         })

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use corten_syntax::eval::locate;
-use corten_syntax::{Diagnostic, Diagnostics, nearest};
+use corten_syntax::eval::{locate, nearest};
+use corten_syntax::{Diagnostic, Diagnostics};
 
 use super::schema::{Field, FieldKind, Repeat, Schema};
 use super::{Arguments, AttributeItem, BlockItem, Body, Item};
@@ -23,12 +23,7 @@ pub fn check(schema: &'static Schema, body: &Body, diagnostics: &mut Diagnostics
     decode_into(&mut *scratch, schema, body, diagnostics);
 }
 
-pub(super) fn decode_into(
-    target: &mut dyn Any,
-    schema: &'static Schema,
-    body: &Body,
-    diagnostics: &mut Diagnostics,
-) {
+pub(super) fn decode_into(target: &mut dyn Any, schema: &'static Schema, body: &Body, diagnostics: &mut Diagnostics) {
     let before = diagnostics.len();
     let mut seen: Vec<&str> = Vec::new();
     for item in &body.items {

@@ -1,11 +1,11 @@
 //! Rust types as attribute types.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use corten_syntax::eval::PathElem;
-use corten_syntax::{Number, OptionalSecret, Secret, Value, nearest};
+use corten_syntax::eval::{PathElem, nearest};
+use corten_syntax::value;
+use corten_syntax::{Number, OptionalSecret, Secret, Value};
 
 /// A value does not fit its slot.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,7 @@ pub trait Enumeration: Sized + Copy + Default + PartialEq + 'static {
         if matches!(value, Value::Null) {
             return Ok(Self::default());
         }
-        let text = value.to_text().map_err(|_| ValueError::mismatch("string", value))?;
+        let text = value::to_text(value).map_err(ValueError::new)?;
         if let Some((_, variant)) = Self::VARIANTS.iter().find(|(name, _)| *name == &*text) {
             return Ok(*variant);
         }
@@ -94,11 +94,7 @@ impl Attribute for bool {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value {
-            Value::Bool(value) => Ok(*value),
-            Value::Null => Ok(false),
-            other => Err(ValueError::mismatch("bool", other)),
-        }
+        value::to_bool(value).map_err(ValueError::new)
     }
 
     fn to_value(&self) -> Value {
@@ -112,16 +108,14 @@ impl Attribute for String {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value {
-            Value::Null => Ok(Self::new()),
-            Value::Secret(_) => Err(ValueError::new("secrets may not be converted into strings")
-                .with_help("convert.nonsensitive(...) turns a secret into plain text, which will be visible")),
-            Value::OptionalSecret(text) if text.is_secret => {
-                Err(ValueError::new("secrets may not be converted into strings")
-                    .with_help("convert.nonsensitive(...) turns a secret into plain text, which will be visible"))
+        value::to_text(value).map(|text| text.to_string()).map_err(|message| {
+            let error = ValueError::new(message);
+            match value {
+                Value::Secret(_) | Value::OptionalSecret(_) => error
+                    .with_help("convert.nonsensitive(...) turns a secret into plain text, which will then be visible"),
+                _ => error,
             }
-            other => other.to_text().map(|text| text.to_string()).map_err(|_| ValueError::mismatch("string", other)),
-        }
+        })
     }
 
     fn to_value(&self) -> Value {
@@ -135,13 +129,7 @@ impl Attribute for Secret {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value {
-            Value::Null => Ok(Self::default()),
-            Value::Secret(secret) => Ok(secret.clone()),
-            Value::OptionalSecret(text) => Ok(text.secret().clone()),
-            Value::String(text) => Ok(Self::new(Arc::clone(text))),
-            other => Err(ValueError::mismatch("secret", other)),
-        }
+        value::to_secret(value).map_err(ValueError::new)
     }
 
     fn to_value(&self) -> Value {
@@ -155,11 +143,7 @@ impl Attribute for OptionalSecret {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value {
-            Value::Secret(secret) => Ok(Self::new(secret.expose(), true)),
-            Value::OptionalSecret(text) => Ok(text.clone()),
-            other => String::from_value(other).map(|text| Self::new(text, false)),
-        }
+        value::to_optional_secret(value).map_err(ValueError::new)
     }
 
     fn to_value(&self) -> Value {
@@ -185,7 +169,7 @@ impl Attribute for f64 {
 }
 
 fn number(value: &Value) -> Result<Number, ValueError> {
-    value.to_number().map_err(|_| ValueError::mismatch("number", value))
+    value::to_number(value).map_err(ValueError::new)
 }
 
 macro_rules! integer {
@@ -231,7 +215,7 @@ impl Attribute for Duration {
         if matches!(value, Value::Null) {
             return Ok(Self::ZERO);
         }
-        let nanos = value.to_duration_nanos().map_err(|message| {
+        let nanos = value::to_duration_nanos(value).map_err(|message| {
             ValueError::new(message).with_help("durations are text with a unit: \"200ms\", \"10s\", \"1m30s\"")
         })?;
         u64::try_from(nanos).map(Self::from_nanos).map_err(|_| ValueError::new("must not be negative"))
@@ -284,15 +268,16 @@ impl<T: Attribute> Attribute for Vec<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value {
-            Value::Null => Ok(Self::new()),
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| T::from_value(item).map_err(|error| error.inside(PathElem::Index(index))))
-                .collect(),
-            other => Err(ValueError::mismatch("array", other)),
+        if matches!(value, Value::Null) {
+            return Ok(Self::new());
         }
+        let length = value.array_len().ok_or_else(|| ValueError::mismatch("array", value))?;
+        (0..length)
+            .map(|index| {
+                let item = value.element(index).unwrap_or_default();
+                T::from_value(&item).map_err(|error| error.inside(PathElem::Index(index)))
+            })
+            .collect()
     }
 
     fn to_value(&self) -> Value {
@@ -308,23 +293,19 @@ impl<T: Attribute> Attribute for BTreeMap<String, T> {
     fn from_value(value: &Value) -> Result<Self, ValueError> {
         let object = match value {
             Value::Null => return Ok(Self::new()),
-            Value::Object(object) => Arc::clone(object),
-            Value::Capsule(capsule) => {
-                capsule.as_object().ok_or_else(|| ValueError::mismatch("object", value))?
-            }
-            other => return Err(ValueError::mismatch("object", other)),
+            other => other.as_object().ok_or_else(|| ValueError::mismatch("object", other))?,
         };
         object
             .iter()
             .map(|(key, item)| match T::from_value(item) {
                 Ok(item) => Ok((key.to_string(), item)),
-                Err(error) => Err(error.inside(PathElem::Field(Arc::clone(key)))),
+                Err(error) => Err(error.inside(PathElem::Field(key.clone()))),
             })
             .collect()
     }
 
     fn to_value(&self) -> Value {
-        let fields = self.iter().map(|(key, item)| (Arc::from(key.as_str()), item.to_value()));
-        Value::Object(Arc::new(fields.collect()))
+        let fields = self.iter().map(|(key, item)| (key.as_str().into(), item.to_value()));
+        Value::object::<std::sync::Arc<str>>(fields)
     }
 }

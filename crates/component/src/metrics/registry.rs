@@ -79,18 +79,32 @@ impl Scope {
 
     /// The counter of this name and these labels, at zero if new.
     pub fn counter(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Counter {
-        self.series(name, help, MetricKind::Counter, labels, || Series::Counter(Counter::default()), |s| match s {
-            Series::Counter(counter) => Some(counter.clone()),
-            _ => None,
-        })
+        self.series(
+            name,
+            help,
+            MetricKind::Counter,
+            labels,
+            || Series::Counter(Counter::default()),
+            |s| match s {
+                Series::Counter(counter) => Some(counter.clone()),
+                _ => None,
+            },
+        )
     }
 
     /// The gauge of this name and these labels, at zero if new.
     pub fn gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Gauge {
-        self.series(name, help, MetricKind::Gauge, labels, || Series::Gauge(Gauge::default()), |s| match s {
-            Series::Gauge(gauge) => Some(gauge.clone()),
-            _ => None,
-        })
+        self.series(
+            name,
+            help,
+            MetricKind::Gauge,
+            labels,
+            || Series::Gauge(Gauge::default()),
+            |s| match s {
+                Series::Gauge(gauge) => Some(gauge.clone()),
+                _ => None,
+            },
+        )
     }
 
     /// The histogram of this name and these labels, empty if new.

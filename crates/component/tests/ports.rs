@@ -1,0 +1,175 @@
+//! The data path: gates, replacement, fan-out.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use corten_component::metrics::{Registry, Scope};
+use corten_component::node::{Node, Services};
+use corten_component::{BoxFuture, BuildContext, Consume, Fanout, NodeId, Outcome, Port, Receipt, Refusal, Signal};
+use tokio::sync::Notify;
+
+#[derive(Clone)]
+struct Item(u64, Receipt);
+
+impl Signal for Item {
+    const CAPSULE: &'static str = "test.Item";
+
+    fn items(&self) -> u64 {
+        1
+    }
+
+    fn receipt(&self) -> &Receipt {
+        &self.1
+    }
+
+    fn replace_receipt(&mut self, receipt: Receipt) -> Receipt {
+        std::mem::replace(&mut self.1, receipt)
+    }
+}
+
+/// Takes what it is told to take, after it was let go.
+#[derive(Default)]
+struct Sink {
+    taken: Mutex<Vec<u64>>,
+    refusal: Option<Refusal>,
+    hold: Option<Arc<Notify>>,
+}
+
+impl Consume<Item> for Sink {
+    fn consume(&self, item: Item) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            if let Some(hold) = &self.hold {
+                hold.notified().await;
+            }
+            if let Some(refusal) = &self.refusal {
+                return Err(refusal.clone());
+            }
+            self.taken.lock().unwrap().push(item.0);
+            item.1.settle(Outcome::Delivered);
+            Ok(())
+        })
+    }
+}
+
+fn node() -> Arc<Node> {
+    Node::new(NodeId::root("test.node.a"), "data".into(), Scope::default(), Services::default(), |_| {})
+}
+
+fn install(node: &Arc<Node>, sink: &Arc<Sink>) -> Port<Item> {
+    let mut cx = BuildContext::new(node);
+    let port = cx.port("input", Arc::clone(sink) as Arc<dyn Consume<Item>>);
+    for install in cx.into_pending().installs {
+        install();
+    }
+    port
+}
+
+fn open(node: &Arc<Node>) {
+    node.gates().iter().for_each(|gate| gate.open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_at_a_shut_gate_and_reach_the_next_instance() {
+    let node = node();
+    let (old, new) = (Arc::new(Sink::default()), Arc::new(Sink::default()));
+    let port = install(&node, &old);
+    open(&node);
+    port.consume(Item(1, Receipt::none())).await.unwrap();
+
+    node.gates()[0].shut();
+    let waiting = tokio::spawn({
+        let port = port.clone();
+        async move { port.consume(Item(2, Receipt::none())).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    assert!(install(&node, &new) == port, "the port outlives its instance");
+    open(&node);
+    waiting.await.unwrap().unwrap();
+    assert_eq!((&*old.taken.lock().unwrap(), &*new.taken.lock().unwrap()), (&vec![1], &vec![2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_is_quiet_only_when_the_last_call_has_ended() {
+    let node = node();
+    let hold = Arc::new(Notify::new());
+    let sink = Arc::new(Sink { hold: Some(Arc::clone(&hold)), ..Sink::default() });
+    let port = install(&node, &sink);
+    open(&node);
+    let call = tokio::spawn(async move { port.consume(Item(1, Receipt::none())).await });
+    tokio::task::yield_now().await;
+    let gate = Arc::clone(&node.gates()[0]);
+    gate.shut();
+    assert!(tokio::time::timeout(Duration::from_secs(1), gate.quiet()).await.is_err());
+    hold.notify_one();
+    gate.quiet().await;
+    call.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_stays_shut_refuses_retryably_and_a_removed_one_for_good() {
+    let node = node();
+    let port = install(&node, &Arc::new(Sink::default()));
+    assert!(port.consume(Item(1, Receipt::none())).await.unwrap_err().is_retryable());
+    node.gates()[0].remove();
+    assert_eq!(port.consume(Item(1, Receipt::none())).await, Err(Refusal::Closed));
+    assert_eq!(port.admit(1), Err(Refusal::Closed));
+}
+
+fn refusing(refusal: Refusal) -> Port<Item> {
+    Port::to(Arc::new(Sink { refusal: Some(refusal), ..Sink::default() }))
+}
+
+fn watched() -> (Receipt, Arc<Mutex<Option<corten_component::Settled>>>) {
+    let seen = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&seen);
+    (Receipt::new(move |settled| *slot.lock().unwrap() = Some(settled)), seen)
+}
+
+#[tokio::test]
+async fn a_fan_out_succeeds_if_anybody_takes_the_item() {
+    let sink = Arc::new(Sink::default());
+    let dead = refusing(Refusal::retry("down"));
+    let fanout = Fanout::new([dead.clone(), Port::to(sink.clone())]);
+    let (receipt, seen) = watched();
+    fanout.consume(Item(7, receipt)).await.unwrap();
+    assert_eq!(*sink.taken.lock().unwrap(), [7]);
+    assert_eq!(dead.refused_items(), 1);
+    let settled = seen.lock().unwrap().expect("settled");
+    assert!(settled.is_refused() && !settled.is_lost());
+}
+
+#[tokio::test]
+async fn a_fan_out_refuses_if_nobody_takes_the_item_and_retryably_if_anybody_might() {
+    let all =
+        Fanout::new([refusing(Refusal::reject("bad")), refusing(Refusal::retry("down")), refusing(Refusal::Closed)]);
+    let (receipt, seen) = watched();
+    assert_eq!(all.consume(Item(7, receipt)).await, Err(Refusal::retry("down")));
+    assert!(!seen.lock().unwrap().expect("settled").is_lost(), "the responsibility is the caller's");
+    let both = Fanout::new([refusing(Refusal::Closed), refusing(Refusal::reject("bad"))]);
+    assert_eq!(both.consume(Item(7, Receipt::none())).await, Err(Refusal::reject("bad")));
+}
+
+#[tokio::test]
+async fn a_slow_branch_does_not_keep_the_others_waiting() {
+    let hold = Arc::new(Notify::new());
+    let slow = Arc::new(Sink { hold: Some(Arc::clone(&hold)), ..Sink::default() });
+    let fast = Arc::new(Sink::default());
+    let fanout =
+        Fanout::new([Port::to(slow as Arc<dyn Consume<Item>>), Port::to(fast.clone() as Arc<dyn Consume<Item>>)]);
+    let call = tokio::spawn(async move { fanout.consume(Item(1, Receipt::none())).await });
+    tokio::task::yield_now().await;
+    assert_eq!(*fast.taken.lock().unwrap(), [1]);
+    hold.notify_one();
+    call.await.unwrap().unwrap();
+}
+
+#[test]
+fn metrics_of_a_node_survive_its_instances() {
+    let registry = Registry::new();
+    let id = NodeId::new("/lib.a", "x.y.z");
+    registry.node(&id).counter("n_total", "N.", &[]).inc();
+    registry.node(&id).counter("n_total", "N.", &[]).inc();
+    assert!(registry.render().contains(r#"n_total{component_id="x.y.z",component_path="/lib.a"} 2"#));
+    assert_eq!(id.to_string(), "lib.a/x.y.z");
+}
