@@ -2,6 +2,8 @@
 //! failing (`%!d(string=x)`, `%!d(MISSING)`, `%!(EXTRA int=1)`).
 
 mod number;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
@@ -169,7 +171,8 @@ impl Printer {
             _ if !self.in_index => self.complain(verb, "(BADINDEX)"),
             None => self.complain(verb, "(MISSING)"),
             Some(arg) => {
-                if verb == 'v' {
+                // `%w` is for errors only, but takes its flags as `%v` does.
+                if matches!(verb, 'v' | 'w') {
                     self.flags.sharp_v = std::mem::take(&mut self.flags.sharp);
                     self.flags.plus_v = std::mem::take(&mut self.flags.plus);
                 }

@@ -25,6 +25,7 @@ impl Printer {
         };
         let digits = format!("{}{digits}", "0".repeat(least.saturating_sub(digits.len())));
         let prefix = match (base, verb) {
+            (8, 'O') if self.flags.sharp && !digits.starts_with('0') => "0o0",
             (8, 'O') => "0o",
             (2, _) if self.flags.sharp => "0b",
             (8, _) if self.flags.sharp && !digits.starts_with('0') => "0",
@@ -74,6 +75,10 @@ impl Printer {
         if self.flags.sharp && matches!(verb, 'e' | 'E' | 'f') && !digits.contains('.') {
             let end = digits.find('e').unwrap_or(digits.len());
             digits.insert(end, '.');
+        }
+        if self.flags.sharp && matches!(verb, 'x' | 'X') {
+            let least = if verb == 'x' && precision.is_none() { 4 } else { 0 };
+            digits = with_point(&digits, least);
         }
         if verb.is_ascii_uppercase() {
             digits.make_ascii_uppercase();
@@ -190,4 +195,11 @@ fn hexadecimal(n: f64, precision: Option<usize>) -> String {
     let point = if fraction.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("0x{}{point}{fraction}p{sign}{:02}", mantissa >> 60, exponent.unsigned_abs())
+}
+
+/// A hexadecimal float with a point and at least so many digits behind it.
+fn with_point(text: &str, least: usize) -> String {
+    let (mantissa, exponent) = text.split_once('p').unwrap_or((text, "+00"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    format!("{whole}.{fraction:0<least$}p{exponent}")
 }

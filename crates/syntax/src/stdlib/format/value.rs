@@ -35,6 +35,7 @@ impl Printer {
     /// Writes a value or, at a depth, an element.
     pub(super) fn value(&mut self, value: &Value, verb: char, depth: usize) {
         match value {
+            _ if verb == 'w' => self.bad_verb(value, verb),
             Value::Null if depth > 0 && self.flags.sharp_v => self.out.push_str("interface {}(nil)"),
             Value::Null if depth > 0 => self.out.push_str("<nil>"),
             Value::Bool(flag) if matches!(verb, 't' | 'v') => self.pad(if *flag { "true" } else { "false" }),
