@@ -1,5 +1,8 @@
 //! From text to tokens. The lexer never fails: what it cannot read becomes [`TokenKind::Illegal`] and a diagnostic.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 
 use crate::diag::{Diagnostic, Diagnostics};

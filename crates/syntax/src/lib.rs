@@ -3,6 +3,22 @@
 //! This crate does no I/O, starts no task and knows no component. A file becomes an [`ast::File`] by [`parse`],
 //! an expression becomes a [`Value`] by [`eval::evaluate`], and whatever is wrong becomes a [`Diagnostic`]
 //! that points into the [`SourceMap`].
+//!
+//! ```
+//! use corten_syntax::{SourceMap, parse, render};
+//!
+//! let mut map = SourceMap::default();
+//! let (_file, problems) = parse(&mut map, "config.alloy", "level = 'info'\n");
+//! assert_eq!(
+//!     render(&problems[..1], &map, false),
+//!     "Error: config.alloy:1:9: illegal single-quoted string; use double quotes\n\
+//!      \n\
+//!      1 | level = 'info'\n  \
+//!        |         ^\n\
+//!      2 | \n\
+//!      help: write \"info\"\n"
+//! );
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,12 +1,19 @@
 //! "Did you mean": the candidate nearest to a mistyped name.
 
+/// Longer names, in bytes, are no typing mistakes, and the work grows with the square.
+const LONGEST: usize = 128;
+
 /// The candidate that takes the fewest edits (insert, delete, replace, swap neighbours; case counts for nothing) to
 /// become `name`; `None` if it takes more than a third of the name's length. The first of equals wins.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let wanted = fold(name);
     let limit = (wanted.len() / 3).max(1);
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= 2 * LONGEST && *candidate != name)
         .filter_map(|candidate| Some((distance(&wanted, &fold(candidate), limit)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -52,5 +59,6 @@ mod tests {
         assert_eq!(nearest("otelcol.exporter.otlp", names), None);
         assert_eq!(nearest("xyz", names), None);
         assert_eq!(nearest("a", []), None);
+        assert_eq!(nearest("url", ["url"]), None);
     }
 }
