@@ -25,10 +25,7 @@ fn lex(text: &str) -> String {
 
 #[test]
 fn operators_take_the_longest_sign() {
-    assert_eq!(
-        lex("||&&!====<=<>=>+-*/%^{}()[],."),
-        "|| && != == = <= < >= > + - * / % ^ { } ( ) [ ] , . ;".replace(" ;", "")
-    );
+    assert_eq!(lex("||&&!====<=<>=>+-*/%^{}()[],."), "|| && != == = <= < >= > + - * / % ^ { } ( ) [ ] , .");
     assert_eq!(lex(".."), ". .");
 }
 
