@@ -1,0 +1,378 @@
+//! One line of waiting requests, and the task that empties it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use corten_component::node::Phase;
+use corten_component::{Fanout, Outcome, Refusal};
+use corten_signal::otlp::{self, Meta, SignalKind};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::attempt::attempt;
+use crate::metrics::{DropReason, Items, Meters};
+use crate::pending::Pending;
+
+/// Bytes at which a shard is flushed though it has too few items, and beyond which callers wait.
+pub(crate) const PENDING_BYTES: usize = 32 << 20;
+
+/// How long a caller waits for room before it is told to try again.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(5);
+
+/// How long a batch that nobody takes is tried.
+pub(crate) const RETRY_FOR: Duration = Duration::from_secs(30);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// Once stopping, how long a batch that was refused is tried before it is left to the next instance.
+const STOPPING_RETRY_FOR: Duration = Duration::from_secs(1);
+
+/// What is kept of the deadline for handing over what could not be sent.
+const HAND_OVER: Duration = Duration::from_millis(250);
+
+/// When a shard is flushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Items at which a batch leaves.
+    pub(crate) size: usize,
+    /// Items a batch has at most; 0: no limit.
+    pub(crate) max: usize,
+    /// How long an item waits.
+    pub(crate) timeout: Duration,
+    /// Since when the clock that flushes ticks.
+    pub(crate) start: Instant,
+}
+
+/// Requests of one signal and one combination of metadata values.
+pub(crate) struct Shard {
+    pub(crate) kind: SignalKind,
+    /// The metadata that its batches carry.
+    pub(crate) meta: Option<Arc<Meta>>,
+    limits: Limits,
+    to: Fanout<otlp::Batch>,
+    meters: Arc<Meters>,
+    items: Items,
+    state: Mutex<State>,
+    /// Something has changed that the task must look at.
+    wake: Notify,
+    /// There may be room for callers that wait.
+    room: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    pending: Pending,
+    /// Bytes of the batch that is being handed on.
+    sending: usize,
+    closed: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Trigger {
+    Size,
+    Timeout,
+    Stop,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        kind: SignalKind,
+        meta: Option<Arc<Meta>>,
+        limits: Limits,
+        to: Fanout<otlp::Batch>,
+        meters: Arc<Meters>,
+        items: Items,
+    ) -> Arc<Self> {
+        let (state, wake, room) = (Mutex::default(), Notify::new(), Notify::new());
+        Arc::new(Self { kind, meta, limits, to, meters, items, state, wake, room })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a request. Waits while too many bytes wait already.
+    pub(crate) async fn push(&self, mut batch: otlp::Batch) -> Result<(), Refusal> {
+        let deadline = Instant::now() + WAIT_FOR_ROOM;
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if state.closed {
+                    batch.take_receipt().release();
+                    return Err(Refusal::retry("the batch stage is stopping"));
+                }
+                if state.pending.bytes() + state.sending < PENDING_BYTES {
+                    self.items.incoming.add(batch.items() as u64);
+                    self.put(&mut state, batch);
+                    return Ok(());
+                }
+            }
+            if timeout_at(deadline, room).await.is_err() {
+                batch.take_receipt().release();
+                let why = "the batch stage is full: what it sends on is not taken fast enough";
+                return Err(Refusal::Retry { after: Some(Duration::from_secs(1)), why: why.into() });
+            }
+        }
+    }
+
+    fn put(&self, state: &mut State, batch: otlp::Batch) {
+        let was_empty = state.pending.is_empty();
+        state.pending.push(batch.with_meta(self.meta.clone()));
+        if was_empty || self.is_full(&state.pending) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Puts what an earlier instance held before everything else.
+    pub(crate) fn adopt(&self, batches: Vec<otlp::Batch>) {
+        let mut state = self.lock();
+        for batch in batches.into_iter().rev() {
+            state.pending.push_front(batch.with_meta(self.meta.clone()));
+        }
+        self.wake.notify_one();
+    }
+
+    /// Hands a request on at once, in the caller's time. Only if it has to be divided may part of it wait here.
+    pub(crate) async fn pass(&self, batch: otlp::Batch) -> Result<(), Refusal> {
+        if !self.is_idle() {
+            return self.push(batch).await;
+        }
+        let items = batch.items();
+        let mut rest = Pending::new();
+        rest.push(batch.with_meta(self.meta.clone()));
+        let Some(mut first) = rest.take(self.limits.max) else { return Ok(()) };
+        let (sent, bytes) = (first.items(), first.len());
+        if let Err(refusal) = attempt(&self.to, &mut first).await {
+            // Nothing of it was taken, so all of it is the caller's again.
+            first.take_receipt().release();
+            rest.into_batches().into_iter().for_each(|mut piece| piece.take_receipt().release());
+            return Err(refusal);
+        }
+        self.items.incoming.add(items as u64);
+        self.sent(sent, bytes, Trigger::Size);
+        let mut state = self.lock();
+        rest.into_batches().into_iter().for_each(|piece| self.put(&mut state, piece));
+        Ok(())
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.pending.is_empty() && state.sending == 0
+    }
+
+    fn is_full(&self, pending: &Pending) -> bool {
+        pending.items() >= self.limits.size.max(1) || pending.bytes() >= PENDING_BYTES
+    }
+
+    /// Empties the shard until told to stop; what it could not send then stays in it.
+    pub(crate) async fn run(self: Arc<Self>, mut phase: watch::Receiver<Phase>) {
+        let mut flushed = self.limits.start;
+        loop {
+            if let Some(deadline) = stopping(&phase) {
+                return self.drain(deadline).await;
+            }
+            let due = {
+                let state = self.lock();
+                if self.is_full(&state.pending) {
+                    Some(Instant::now())
+                } else if state.pending.is_empty() {
+                    None
+                } else {
+                    Some(next_tick(flushed, self.limits.timeout))
+                }
+            };
+            let wait = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let trigger = tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })) => continue,
+                () = wait => if self.is_full(&self.lock().pending) { Trigger::Size } else { Trigger::Timeout },
+                () = self.wake.notified() => continue,
+            };
+            let Some(batch) = self.take() else { continue };
+            flushed = Instant::now();
+            self.deliver(batch, trigger, &mut phase).await;
+        }
+    }
+
+    fn take(&self) -> Option<InFlight<'_>> {
+        let mut state = self.lock();
+        let batch = state.pending.take(self.limits.max)?;
+        state.sending = batch.len();
+        Some(InFlight { shard: self, batch: Some(batch) })
+    }
+
+    /// Tries until the batch is taken, refused for good, or too old; a batch that is still refused when the stage
+    /// stops is put back.
+    async fn deliver(&self, mut held: InFlight<'_>, trigger: Trigger, phase: &mut watch::Receiver<Phase>) {
+        let mut give_up = Instant::now() + RETRY_FOR;
+        let mut backoff = RETRY_FIRST;
+        loop {
+            let Some(batch) = &mut held.batch else { return };
+            let (items, bytes) = (batch.items(), batch.len());
+            let refusal = match attempt_until_deadline(&self.to, batch, phase).await {
+                Some(Ok(())) => {
+                    held.batch = None;
+                    self.sent(items, bytes, trigger);
+                    return;
+                }
+                // No time is left.
+                None => return held.put_back(),
+                Some(Err(refusal)) => refusal,
+            };
+            let mut wait = backoff;
+            if let Refusal::Retry { after: Some(after), .. } = &refusal {
+                wait = wait.max(*after);
+            }
+            backoff = (backoff * 2).min(RETRY_MOST);
+            let again = Instant::now() + wait;
+            let stopping = stopping(phase);
+            if let Some(deadline) = stopping {
+                give_up = give_up.min(Instant::now() + STOPPING_RETRY_FOR).min(deadline);
+            }
+            if !refusal.is_retryable() || again > give_up {
+                match stopping {
+                    Some(_) if refusal.is_retryable() => held.put_back(),
+                    _ => held.give_up(&refusal),
+                }
+                return;
+            }
+            tokio::select! {
+                () = sleep_until(again) => {}
+                _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })), if stopping.is_none() => {}
+            }
+        }
+    }
+
+    /// Sends what is left, as far as it is taken in time.
+    async fn drain(&self, deadline: Instant) {
+        // A receiver of its own: the phase does not change any more.
+        let (_keep, mut phase) = watch::channel(Phase::Stopping { deadline });
+        while let Some(batch) = self.take() {
+            let before = self.lock().pending.items();
+            self.deliver(batch, Trigger::Stop, &mut phase).await;
+            if self.lock().pending.items() > before {
+                return;
+            }
+        }
+    }
+
+    fn sent(&self, items: usize, bytes: usize, trigger: Trigger) {
+        self.items.outgoing.add(items as u64);
+        let metrics = &self.meters.batch;
+        metrics.send_size.observe(items as f64);
+        metrics.send_bytes.observe(bytes as f64);
+        match trigger {
+            Trigger::Size => metrics.by_size.inc(),
+            Trigger::Timeout | Trigger::Stop => metrics.by_timeout.inc(),
+        }
+    }
+
+    /// Refuses from now on, and gives what waits.
+    pub(crate) fn close(&self) -> Vec<otlp::Batch> {
+        let mut state = self.lock();
+        state.closed = true;
+        self.room.notify_waiters();
+        std::mem::take(&mut state.pending).into_batches()
+    }
+
+    pub(crate) fn items(&self) -> &Items {
+        &self.items
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        let pending = std::mem::take(&mut self.lock().pending).into_batches();
+        give_up(pending, self.items.dropped(DropReason::Shutdown));
+    }
+}
+
+/// Settles requests as dropped and counts them.
+pub(crate) fn give_up(batches: Vec<otlp::Batch>, counter: &corten_component::metrics::Counter) {
+    for mut batch in batches {
+        counter.add(batch.items() as u64);
+        batch.take_receipt().settle(Outcome::Dropped);
+    }
+}
+
+/// A batch on its way out. If its task ends before it does, it is dropped and counted.
+struct InFlight<'a> {
+    shard: &'a Shard,
+    batch: Option<otlp::Batch>,
+}
+
+impl InFlight<'_> {
+    fn put_back(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.shard.lock().pending.push_front(batch);
+        }
+    }
+
+    fn give_up(&mut self, refusal: &Refusal) {
+        let Some(batch) = self.batch.take() else { return };
+        if let Some(suppressed) = self.shard.meters.may_warn() {
+            tracing::warn!(
+                signal = batch.kind().name(),
+                items = batch.items(),
+                error = %refusal,
+                suppressed,
+                "sender failed: a batch that no consumer took is dropped"
+            );
+        }
+        give_up(vec![batch], self.shard.items.dropped(DropReason::Refused));
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        give_up(self.batch.take().into_iter().collect(), self.shard.items.dropped(DropReason::Shutdown));
+        self.shard.lock().sending = 0;
+        self.shard.room.notify_waiters();
+    }
+}
+
+/// One try; `None` if the stage had to stop before it was answered.
+async fn attempt_until_deadline(
+    to: &Fanout<otlp::Batch>,
+    batch: &mut otlp::Batch,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<Result<(), Refusal>> {
+    let out_of_time = async {
+        let deadline = match phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })).await.map(|phase| *phase) {
+            Ok(Phase::Stopping { deadline }) => deadline,
+            // The engine has let go of the instance.
+            _ => Instant::now(),
+        };
+        sleep_until(deadline.checked_sub(HAND_OVER).unwrap_or(deadline)).await;
+    };
+    tokio::select! {
+        biased;
+        answer = attempt(to, batch) => Some(answer),
+        () = out_of_time => None,
+    }
+}
+
+fn stopping(phase: &watch::Receiver<Phase>) -> Option<Instant> {
+    match *phase.borrow() {
+        Phase::Running if phase.has_changed().is_ok() => None,
+        // The engine has let go of the instance.
+        Phase::Running => Some(Instant::now()),
+        Phase::Stopping { deadline } => Some(deadline),
+    }
+}
+
+/// The next time that a clock which has ticked every `period` since `start` ticks.
+fn next_tick(start: Instant, period: Duration) -> Instant {
+    let passed = start.elapsed().as_nanos();
+    let ticks = passed.checked_div(period.as_nanos()).map_or(1, |ticks| ticks + 1);
+    let nanos = u64::try_from(ticks * period.as_nanos()).unwrap_or(u64::MAX);
+    start.checked_add(Duration::from_nanos(nanos)).unwrap_or_else(|| Instant::now() + period)
+}
