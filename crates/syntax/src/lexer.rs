@@ -298,7 +298,7 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-        self.report(start, 2, "block comment not terminated");
+        self.report(start, 1, "block comment not terminated");
     }
 
     /// Whether nothing but comments and blanks stands between here (the start of a comment) and the line end. A block

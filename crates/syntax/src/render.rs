@@ -108,16 +108,11 @@ fn show(out: &mut String, line: &str) {
     }
 }
 
-/// Carets under the marked part of a line; a place behind its last character gets one too.
+/// Carets under the marked part of a line; blanks alone where the place is the end of the line.
 fn mark(out: &mut String, line: &str, number: u32, start: Position, end: Position) {
-    let multiline = end.line > start.line;
-    let blank = if multiline { '_' } else { ' ' };
-    let (first, last) = match (number == start.line, number == end.line) {
-        (true, true) => (start.column, end.column),
-        (true, false) => (start.column, u32::MAX),
-        _ => (0, end.column),
-    };
-    let mut marked = false;
+    let blank = if end.line > start.line { '_' } else { ' ' };
+    let first = if number == start.line { start.column } else { 0 };
+    let last = if number == end.line { end.column } else { u32::MAX };
     for (at, c) in line.char_indices() {
         let column = at as u32 + 1;
         if column > last {
@@ -125,22 +120,10 @@ fn mark(out: &mut String, line: &str, number: u32, start: Position, end: Positio
         }
         match c {
             '\r' => {}
-            '\t' | '\x0b' => {
-                // A caret in place of the tab's last blank, where the tab alone is meant.
-                let meant = first == column && last == column;
-                marked |= meant;
-                out.extend(std::iter::repeat_n(blank, TAB - usize::from(meant)));
-                out.extend(meant.then_some('^'));
-            }
-            _ if column >= first => {
-                marked = true;
-                out.push('^');
-            }
+            '\t' | '\x0b' => out.extend(std::iter::repeat_n(blank, TAB)),
+            _ if column >= first => out.push('^'),
             _ => out.push(blank),
         }
-    }
-    if !marked {
-        out.push('^');
     }
 }
 
@@ -203,36 +186,36 @@ mod tests {
             8,
             9,
             expect![[r#"
-            Error: c.alloy:2:3: wrong
+                Error: c.alloy:2:3: wrong
 
-            1 | a = [
-            2 |     1
-              |      ^
-            3 | ]
-        "#]],
+                1 | a = [
+                2 |     1
+                  |      
+                3 | ]
+            "#]],
         );
         check(
             "a {\n",
             4,
             4,
             expect![[r#"
-            Error: c.alloy:2:1: wrong
+                Error: c.alloy:2:1: wrong
 
-            1 | a {
-            2 | 
-              | ^
-        "#]],
+                1 | a {
+                2 | 
+                  | 
+            "#]],
         );
         check(
             "",
             0,
             0,
             expect![[r#"
-            Error: c.alloy:1:1: wrong
+                Error: c.alloy:1:1: wrong
 
-            1 | 
-              | ^
-        "#]],
+                1 | 
+                  | 
+            "#]],
         );
     }
 
