@@ -8,6 +8,8 @@ use crate::span::{Position, SourceFile, SourceMap, Span};
 /// Lines shown before and after the marked ones.
 const CONTEXT: u32 = 1;
 const TAB: usize = 4;
+/// Of longer lines only the start is shown: a thousand messages about one line of megabytes would be gigabytes.
+const MAX_LINE: usize = 2000;
 
 const RED: &str = "\x1b[31;1m";
 const YELLOW: &str = "\x1b[33;1m";
@@ -76,6 +78,8 @@ fn excerpt(out: &mut String, file: &SourceFile, span: Span) {
     let width = last.to_string().len();
     for number in first..=last {
         let Some(line) = file.line(number) else { break };
+        let cut = line.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_LINE).last();
+        let line = if line.len() > MAX_LINE { &line[..cut.unwrap_or(0)] } else { line };
         // Writing to a string cannot fail.
         let _ = write!(out, "{number:width$} | ");
         if multiline {
@@ -283,6 +287,14 @@ mod tests {
             5 |   e
         "#]],
         );
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let mut map = SourceMap::default();
+        let file = map.add("", &"é".repeat(1 << 20));
+        let rendered = render(&[Diagnostic::error(Span { file, start: 2, end: 2 << 20 }, "x")], &map, false);
+        assert!(rendered.len() < 6000, "{}", rendered.len());
     }
 
     #[test]
