@@ -1,0 +1,15 @@
+//! What tests share: the real binary as a child process, back ends that answer as told and remember what they got,
+//! and a cutter that takes unregistered components out of a file. A dev-dependency only.
+
+mod collector;
+mod cut;
+mod grpc;
+mod metrics;
+mod sink;
+mod wait;
+
+pub use collector::{Collector, Exited};
+pub use cut::{Cut, cut};
+pub use metrics::Samples;
+pub use sink::{Answer, Received, Sink};
+pub use wait::eventually;
