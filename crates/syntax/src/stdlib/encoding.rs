@@ -18,32 +18,49 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 pub(super) fn from_base64(args: &[Value]) -> CallResult {
-    decode(args, &STANDARD)
+    decode(args, &STANDARD, &alphabet::STANDARD)
 }
 
 pub(super) fn from_urlbase64(args: &[Value]) -> CallResult {
-    decode(args, &URL_SAFE)
+    decode(args, &URL_SAFE, &alphabet::URL_SAFE)
 }
 
-fn decode(args: &[Value], alphabet: &GeneralPurpose) -> CallResult {
+fn decode(args: &[Value], engine: &GeneralPurpose, alphabet: &alphabet::Alphabet) -> CallResult {
     exactly::<1>(args)?;
     let text = text(args, 0)?;
-    // Line ends may stand anywhere; offsets in errors count them.
-    let (places, digits): (Vec<usize>, Vec<u8>) =
-        text.bytes().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).unzip();
-    match alphabet.decode(&digits) {
+    // Line ends may stand anywhere.
+    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    match engine.decode(&digits) {
         Ok(bytes) => Ok(Value::Bytes(bytes.into())),
-        Err(error) => {
-            let offset = match error {
-                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
-                    places.get(at).copied().unwrap_or(text.len())
-                }
-                // Cut short: the peer names the start of the last, incomplete group of four.
-                _ => places.get(digits.len() / 4 * 4).copied().unwrap_or(text.len()),
-            };
+        Err(_) => {
+            let offset = first_fault(text.as_bytes(), alphabet.as_str().as_bytes());
             Err(CallError::Callee(format!("illegal base64 data at input byte {offset}")))
         }
     }
+}
+
+/// Where Go's decoder gives up: at the bad byte, or at the start of a group of four that is cut short.
+fn first_fault(text: &[u8], alphabet: &[u8]) -> usize {
+    let mut bytes = text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    let mut in_group = 0;
+    while let Some((at, byte)) = bytes.next() {
+        if alphabet.contains(&byte) {
+            in_group = (in_group + 1) % 4;
+            continue;
+        }
+        if byte != b'=' || in_group < 2 {
+            return at;
+        }
+        if in_group == 2 {
+            match bytes.next() {
+                None => return text.len(),
+                Some((_, b'=')) => {}
+                Some((after, _)) => return after - 1,
+            }
+        }
+        return bytes.next().map_or(text.len(), |(after, _)| after);
+    }
+    text.len() - in_group
 }
 
 pub(super) fn to_base64(args: &[Value]) -> CallResult {

@@ -59,6 +59,11 @@ impl Parser<'_> {
         Ok(c)
     }
 
+    /// The next character of a word or number; for Go such a token ends with a blank where the text ends.
+    fn next_or_blank(&mut self) -> char {
+        self.next().unwrap_or(' ')
+    }
+
     fn blanks(&mut self) {
         while matches!(self.peek(), Some(' ' | '\t' | '\r' | '\n')) {
             self.at += 1;
@@ -86,7 +91,7 @@ impl Parser<'_> {
 
     fn word(&mut self, word: &str, value: Value) -> Result<Value, String> {
         for expected in word.chars() {
-            let c = self.next()?;
+            let c = self.next_or_blank();
             if c != expected {
                 return Err(invalid(c, &format!("in literal {word} (expecting '{expected}')")));
             }
@@ -198,7 +203,7 @@ impl Parser<'_> {
         if self.peek() == Some('-') {
             self.at += 1;
         }
-        match self.next()? {
+        match self.next_or_blank() {
             '0' => {}
             '1'..='9' => self.digits(),
             c => return Err(invalid(c, "in numeric literal")),
@@ -228,7 +233,7 @@ impl Parser<'_> {
     }
 
     fn first_digit(&mut self, context: &str) -> Result<(), String> {
-        match self.next()? {
+        match self.next_or_blank() {
             '0'..='9' => self.digits(),
             c => return Err(invalid(c, context)),
         }

@@ -72,11 +72,18 @@ fn unit_nanos(unit: &str) -> Option<u64> {
     })
 }
 
-/// The part behind the point, truncated to nanoseconds. Digits past the eighteenth cannot matter.
+/// The part behind the point, in floating point as Go computes it, so that both agree on every file. Digits past
+/// what 63 bits hold do not count.
 fn fraction_nanos(fraction: &str, scale: u64) -> u64 {
-    let fraction = &fraction[..fraction.len().min(18)];
-    let digits: u128 = fraction.parse().unwrap_or(0);
-    (digits * u128::from(scale) / 10u128.pow(fraction.len() as u32)) as u64
+    let (mut digits, mut tens) = (0_u64, 1.0);
+    for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
+        match digits.checked_mul(10).and_then(|digits| digits.checked_add(digit)) {
+            Some(more) if more <= 1 << 63 => digits = more,
+            _ => break,
+        }
+        tens *= 10.0;
+    }
+    (digits as f64 * (scale as f64 / tens)) as u64
 }
 
 /// Nanoseconds as Go prints them: `1m30s`, `200ms`, `1h0m0s`, `0s`.
