@@ -1,0 +1,244 @@
+//! Making connections: TCP or a unix socket, through a proxy if there is one, with TLS if the scheme says so.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Authority;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::proxy::{Hop, Proxy};
+use crate::tls::ClientTls;
+
+/// A proxy's answer to CONNECT may have at most this many bytes.
+const PROXY_ANSWER_LIMIT: usize = 8 << 10;
+
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) tls: ClientTls,
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) target: Option<Authority>,
+    pub(super) timeout: Duration,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection.
+pub(super) struct Link {
+    stream: Box<dyn Stream>,
+    http2: bool,
+    proxied: bool,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Link>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let limit = connector.timeout;
+            match tokio::time::timeout(limit, connector.connect(uri)).await {
+                Ok(link) => link.map(TokioIo::new),
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}"))),
+            }
+        })
+    }
+}
+
+impl Connector {
+    async fn connect(self, uri: Uri) -> io::Result<Link> {
+        let secure = uri.scheme_str() == Some("https");
+        let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
+        let name = uri.host().ok_or_else(|| invalid("the address has no host"))?.trim_matches(['[', ']']);
+        let target = self.target.as_ref().or(uri.authority()).ok_or_else(|| invalid("the address has no host"))?;
+        let host = target.host().trim_matches(['[', ']']);
+        if let Some(path) = unix_path(host) {
+            let stream = UnixStream::connect(&path)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("connecting to {path}: {error}")))?;
+            return self.secured(Box::new(stream), name, secure, false).await;
+        }
+        let port = target.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        match self.proxy.hop(&uri) {
+            None => {
+                let stream = tcp(host, port).await?;
+                self.secured(stream, name, secure, false).await
+            }
+            Some(hop) => {
+                let stream = tcp(&hop.host, hop.port).await.map_err(|error| {
+                    io::Error::new(error.kind(), format!("proxy {}:{}: {error}", hop.host, hop.port))
+                })?;
+                let stream = if hop.tls { self.secured(stream, &hop.host, true, false).await?.stream } else { stream };
+                if !secure {
+                    return Ok(Link { stream, http2: false, proxied: true });
+                }
+                let stream = tunnel(stream, host, port, &hop).await?;
+                self.secured(stream, name, true, false).await
+            }
+        }
+    }
+
+    async fn secured(&self, stream: Box<dyn Stream>, host: &str, secure: bool, proxied: bool) -> io::Result<Link> {
+        if !secure {
+            return Ok(Link { stream, http2: false, proxied });
+        }
+        let name = match self.tls.server_name() {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned())
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not a host name")))?,
+        };
+        let connector = tokio_rustls::TlsConnector::from(self.tls.config());
+        let stream = connector
+            .connect(name, stream)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("TLS handshake with {host}: {error}")))?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Link { stream: Box::new(stream), http2, proxied })
+    }
+}
+
+/// Tries every address of the host. A dead address must not use up the time of the next, so each gets a share.
+async fn tcp(host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("resolving {host}: {error}")))?
+        .collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+    for (index, address) in addresses.iter().enumerate() {
+        let is_last = index + 1 == addresses.len();
+        let attempt = TcpStream::connect(address);
+        let result = if is_last {
+            attempt.await
+        } else {
+            match tokio::time::timeout(Duration::from_secs(2), attempt).await {
+                Ok(result) => result,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            }
+        };
+        match result {
+            Ok(stream) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(Box::new(stream));
+            }
+            Err(error) => last = io::Error::new(error.kind(), format!("connecting to {address}: {error}")),
+        }
+    }
+    Err(last)
+}
+
+/// Asks the proxy for a way through.
+async fn tunnel(mut stream: Box<dyn Stream>, host: &str, port: u16, hop: &Hop) -> io::Result<Box<dyn Stream>> {
+    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
+    for (name, value) in &hop.headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    stream.write_all(&head).await?;
+    let mut answer = Vec::new();
+    // Byte by byte: what follows the empty line belongs to the tunnel.
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() >= PROXY_ANSWER_LIMIT || stream.read_buf(&mut (&mut answer).limited()).await? == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the proxy's answer is not HTTP"));
+        }
+    }
+    let line = String::from_utf8_lossy(answer.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
+    match line.split(' ').nth(1) {
+        Some(code) if code.starts_with('2') => Ok(stream),
+        _ => Err(io::Error::other(format!("the proxy refuses the connection to {target}: {}", line.escape_debug()))),
+    }
+}
+
+/// A buffer that takes one byte.
+trait OneByte<'a> {
+    fn limited(self) -> bytes::buf::Limit<&'a mut Vec<u8>>;
+}
+
+impl<'a> OneByte<'a> for &'a mut Vec<u8> {
+    fn limited(self) -> bytes::buf::Limit<&'a mut Vec<u8>> {
+        bytes::BufMut::limit(self, 1)
+    }
+}
+
+/// The path that [`unix_host`] put into a host.
+fn unix_path(host: &str) -> Option<String> {
+    let hex = host.strip_suffix(".unix-socket")?;
+    let bytes: Option<Vec<u8>> = (0..hex.len())
+        .step_by(2)
+        .map(|at| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect();
+    String::from_utf8(bytes?).ok()
+}
+
+/// A host that stands for a unix socket in an address, since an address cannot hold a path there.
+pub(crate) fn unix_host(path: &str) -> String {
+    let hex: String = path.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}.unix-socket")
+}
+
+impl Connection for Link {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new().proxy(self.proxied);
+        if self.http2 { connected.negotiated_h2() } else { connected }
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_path_survives_in_a_host() {
+        let host = super::unix_host("/run/Corten/x.sock");
+        assert!(format!("http://{host}/a").parse::<http::Uri>().is_ok());
+        assert_eq!(super::unix_path(&host).as_deref(), Some("/run/Corten/x.sock"));
+        assert_eq!(super::unix_path("example.org"), None);
+    }
+}

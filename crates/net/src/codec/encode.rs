@@ -1,0 +1,106 @@
+//! Encoding.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+use super::Encoding;
+
+/// How hard to compress; each encoding has its own scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// The encoding's usual level.
+    #[default]
+    Default,
+    /// A number of the encoding's scale.
+    Exact(i32),
+}
+
+/// A body could not be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("compressing with {encoding}: {why}")]
+pub struct EncodeError {
+    encoding: &'static str,
+    why: String,
+}
+
+impl Encoding {
+    /// Whether a level is on the encoding's scale.
+    pub fn has_level(self, level: i32) -> bool {
+        match self {
+            Self::Gzip | Self::Zlib | Self::Deflate => (-2..=9).contains(&level),
+            // The names that Go's library gives to its speeds are 1, 3, 6 and 11; all of zstd's own are taken.
+            Self::Zstd => (1..=22).contains(&level),
+            Self::Identity | Self::Snappy | Self::SnappyFramed | Self::Lz4 => level == 0,
+        }
+    }
+}
+
+/// Compresses a body that stands in parts.
+///
+/// # Errors
+/// Only if a library fails; memory is the one thing they need.
+pub fn encode<'a>(
+    encoding: Encoding,
+    level: Level,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Bytes, EncodeError> {
+    let fail = |error: &dyn std::fmt::Display| EncodeError { encoding: encoding.http_name(), why: error.to_string() };
+    let parts = parts.into_iter();
+    let flate = match level {
+        Level::Exact(level @ 0..=9) => flate2::Compression::new(level.unsigned_abs()),
+        // Go's "Huffman only" has no counterpart: the fastest is nearest.
+        Level::Exact(-2) => flate2::Compression::fast(),
+        _ => flate2::Compression::default(),
+    };
+    let out = match encoding {
+        Encoding::Identity => parts.fold(Vec::new(), |mut out, part| {
+            out.extend_from_slice(part);
+            out
+        }),
+        Encoding::Gzip => {
+            let writer = flate2::write::GzEncoder::new(Vec::new(), flate);
+            write_all(writer, parts, flate2::write::GzEncoder::finish).map_err(|error| fail(&error))?
+        }
+        Encoding::Zlib | Encoding::Deflate => {
+            let writer = flate2::write::ZlibEncoder::new(Vec::new(), flate);
+            write_all(writer, parts, flate2::write::ZlibEncoder::finish).map_err(|error| fail(&error))?
+        }
+        Encoding::Zstd => {
+            let level = match level {
+                Level::Default => zstd::DEFAULT_COMPRESSION_LEVEL,
+                Level::Exact(level) => level,
+            };
+            let writer = zstd::stream::write::Encoder::new(Vec::new(), level).map_err(|error| fail(&error))?;
+            write_all(writer, parts, zstd::stream::write::Encoder::finish).map_err(|error| fail(&error))?
+        }
+        Encoding::SnappyFramed => {
+            let writer = snap::write::FrameEncoder::new(Vec::new());
+            write_all(writer, parts, |writer| {
+                writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))
+            })
+            .map_err(|error| fail(&error))?
+        }
+        Encoding::Snappy => {
+            let whole: Vec<u8> = parts.flatten().copied().collect();
+            snap::raw::Encoder::new().compress_vec(&whole).map_err(|error| fail(&error))?
+        }
+        Encoding::Lz4 => {
+            let writer = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            write_all(writer, parts, |writer| writer.finish().map_err(std::io::Error::other))
+                .map_err(|error| fail(&error))?
+        }
+    };
+    Ok(out.into())
+}
+
+fn write_all<'a, W: Write>(
+    mut writer: W,
+    parts: impl Iterator<Item = &'a [u8]>,
+    finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>,
+) -> std::io::Result<Vec<u8>> {
+    for part in parts {
+        writer.write_all(part)?;
+    }
+    finish(writer)
+}
