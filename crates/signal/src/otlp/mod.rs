@@ -16,6 +16,7 @@ mod response;
 mod rope;
 mod schema;
 mod split;
+pub mod views;
 mod wire;
 
 pub use batch::{Batch, ConcatError, Encoded, Received, Request};
