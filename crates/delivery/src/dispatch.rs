@@ -1,0 +1,196 @@
+//! The loop that sends what a queue holds.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corten_component::Receipt;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use crate::entry::{Entry, Fate};
+use crate::lane::{Lane, Step};
+use crate::outcome::Turn;
+use crate::queue::State;
+use crate::{Accepted, Carry, Destination, DropReason, Payload, Queue, SendError};
+
+/// How often memory that is kept alive by stragglers is looked for.
+const COMPACT_EVERY: Duration = Duration::from_secs(1);
+
+/// So many entries are looked at each time.
+const COMPACT_AT_ONCE: usize = 2048;
+
+/// An attempt to be made.
+struct Job<T> {
+    kind: usize,
+    id: u64,
+    item: T,
+}
+
+impl<T: Payload> Queue<T> {
+    /// Sends what is in the queue, after what the last instance left, until `stop` resolves with a deadline. From
+    /// then on healthy destinations get what they take until the deadline; the rest is returned.
+    pub async fn run(
+        &self,
+        destination: Arc<dyn Destination<T>>,
+        carry: Carry<T>,
+        stop: impl Future<Output = Instant>,
+    ) -> Carry<T> {
+        self.inherit(carry);
+        let mut under_way = FuturesUnordered::new();
+        let mut stop = pin!(stop);
+        let mut deadline: Option<Instant> = None;
+        let mut compaction = Instant::now() + COMPACT_EVERY;
+        loop {
+            let (jobs, wake) = self.schedule(deadline.is_some());
+            for job in jobs {
+                let destination = Arc::clone(&destination);
+                under_way.push(async move {
+                    let sent = tokio::time::timeout(self.policy.timeout, destination.send(job.item)).await;
+                    let late = || SendError::unreachable(format!("no answer within {:?}", self.policy.timeout));
+                    (job.kind, job.id, sent.unwrap_or_else(|_| Err(late())))
+                });
+            }
+            if deadline.is_some_and(|deadline| under_way.is_empty() || Instant::now() >= deadline) {
+                break;
+            }
+            let wake = [wake, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                at = &mut stop, if deadline.is_none() => deadline = Some(at),
+                Some((kind, id, result)) = under_way.next(), if !under_way.is_empty() => {
+                    self.finish(kind, id, result);
+                }
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    if Instant::now() >= compaction {
+                        self.compact();
+                        compaction = Instant::now() + COMPACT_EVERY;
+                    }
+                }
+            }
+        }
+        drop(under_way);
+        self.close()
+    }
+
+    fn holds_anything(&self) -> bool {
+        self.state().lanes.iter().any(|lane| !lane.waiting.is_empty())
+    }
+
+    /// Moves everything that may be sent now from what waits to what is under way.
+    fn schedule(&self, draining: bool) -> (Vec<Job<T>>, Option<Instant>) {
+        let now = Instant::now();
+        let (mut jobs, mut gone, mut wake) = (Vec::new(), Vec::new(), None);
+        {
+            let mut state = self.state();
+            let State { lanes, next_id, .. } = &mut *state;
+            for (kind, lane) in lanes.iter_mut().enumerate() {
+                loop {
+                    match lane.next(&self.policy, now, draining, next_id) {
+                        Step::Start(entry) => jobs.push(self.start(kind, lane, entry, now)),
+                        Step::Discard(entry) => {
+                            if lane.probe == Some(entry.id) {
+                                lane.probe = None;
+                            }
+                            lane.held -= entry.charge;
+                            self.count_held(entry.item.bytes(), false);
+                            gone.push(entry);
+                        }
+                        Step::Wait(at) => {
+                            wake = [wake, at].into_iter().flatten().min();
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        if !gone.is_empty() {
+            self.give_up(gone, DropReason::Withdrawn);
+            self.space.notify_waiters();
+        }
+        (jobs, wake)
+    }
+
+    fn start(&self, kind: usize, lane: &mut Lane<T>, mut entry: Entry<T>, now: Instant) -> Job<T> {
+        // The entry stays here with its receipt, so that an attempt that is given up loses nothing.
+        let mut item = entry.item.clone();
+        item.replace_receipt(Receipt::none()).release();
+        entry.tried.get_or_insert(now);
+        let id = entry.id;
+        self.count_held(entry.item.bytes(), false);
+        let metrics = &self.metrics.lanes[kind].own;
+        metrics.send_size.observe(item.items() as f64);
+        metrics.send_bytes.observe(item.bytes() as f64);
+        lane.in_flight.insert(id, entry);
+        metrics.in_flight.set(lane.in_flight.len() as f64);
+        Job { kind, id, item }
+    }
+
+    fn finish(&self, kind: usize, id: u64, result: Result<Accepted, SendError>) {
+        let data_type = T::DATA_TYPES[kind].name;
+        match &result {
+            Ok(Accepted { rejected: 0, message }) if message.is_empty() => {}
+            Ok(Accepted { rejected, message }) => {
+                tracing::warn!(exporter = self.name, data_type, rejected, message, "the destination took only a part");
+            }
+            Err(error) => tracing::debug!(exporter = self.name, data_type, %error, "an attempt failed"),
+        }
+        let why = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let metrics = &self.metrics.lanes[kind].own;
+        let change = {
+            let mut state = self.state();
+            let State { lanes, next_id, .. } = &mut *state;
+            let lane = &mut lanes[kind];
+            let before: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
+            let change = lane.finish(&self.policy, id, result, Instant::now(), fastrand::f64(), next_id);
+            let after: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
+            self.count_held(after.abs_diff(before), after > before);
+            metrics.in_flight.set(lane.in_flight.len() as f64);
+            metrics.paused.set(if lane.paused.is_some() { 1.0 } else { 0.0 });
+            change
+        };
+        if change.retries {
+            metrics.retries.inc();
+        }
+        match change.turn {
+            Some(Turn::Down(delay)) => {
+                tracing::warn!(exporter = self.name, data_type, error = why, retry_in = ?delay, "the destination is not available; what comes is queued");
+                // A back end that is down is no fault of this component.
+                self.health.healthy(format!("waiting for the destination ({data_type}): {why}"));
+            }
+            Some(Turn::Up) => {
+                tracing::info!(exporter = self.name, data_type, "the destination is available again");
+                self.health.healthy("delivering");
+            }
+            None => {}
+        }
+        for (entry, fate) in change.settled {
+            if let Fate::Rejected(why) | Fate::Dropped(_, why) = &fate {
+                let items = entry.item.items();
+                tracing::error!(exporter = self.name, data_type, items, error = why, "items were given up");
+            }
+            entry.settle(&self.metrics, fate);
+        }
+        self.space.notify_waiters();
+    }
+
+    /// Copies out what keeps mostly empty segments alive, a part of the queue at a time.
+    fn compact(&self) {
+        let mut state = self.state();
+        let from = state.compacted;
+        let (mut seen, mut last) = (0, None);
+        for lane in &mut state.lanes {
+            let start = lane.waiting.partition_point(|entry| entry.seq < from);
+            for entry in lane.waiting.range_mut(start..).take(COMPACT_AT_ONCE.saturating_sub(seen)) {
+                seen += 1;
+                last = last.max(Some(entry.seq));
+                entry.item.compact(&self.arena);
+            }
+        }
+        // At the end it starts over.
+        state.compacted = last.filter(|_| seen >= COMPACT_AT_ONCE).map_or(0, |seq| seq + 1);
+    }
+}

@@ -1,0 +1,380 @@
+//! A destination's queue: what it takes, what it refuses, what it gives up.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use corten_component::{BoxFuture, Consume, Health, Kinds, Outcome, Receipt, Refusal};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::entry::{Entry, Fate, Waiter, measure};
+use crate::lane::Lane;
+use crate::metrics::QueueMetrics;
+use crate::{Arena, Carry, DropReason, Overflow, Payload, Policy, Shed};
+
+/// Room for the numbers of entries that the last instance left.
+const FIRST_SEQ: u64 = 1 << 48;
+
+/// What a sender is told to wait when the queue is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Holds the items of one destination until they are settled. See the crate's page.
+///
+/// The queue is the consumer of an exporter's port; [`Queue::run`] sends what it holds.
+pub struct Queue<T: Payload> {
+    pub(crate) name: String,
+    pub(crate) policy: Policy,
+    pub(crate) arena: Arc<Arena>,
+    pub(crate) metrics: Arc<QueueMetrics>,
+    pub(crate) health: Health,
+    kinds: Kinds,
+    state: Mutex<State<T>>,
+    /// Bytes on the wire of what is not under way.
+    held: AtomicUsize,
+    /// Something for the dispatcher.
+    pub(crate) changed: Notify,
+    /// Room for those who wait to put something in.
+    pub(crate) space: Notify,
+}
+
+pub(crate) struct State<T> {
+    pub(crate) lanes: Vec<Lane<T>>,
+    pub(crate) next_seq: u64,
+    pub(crate) next_id: u64,
+    /// Where compaction goes on.
+    pub(crate) compacted: u64,
+    closed: bool,
+}
+
+enum Full<T> {
+    /// There will be room.
+    Wait(T),
+    Refused(T, Refusal),
+}
+
+impl<T: Payload> Queue<T> {
+    /// An empty queue. `name` is the label `exporter`; `kinds` is what the destination takes.
+    pub fn new(
+        name: impl Into<String>,
+        kinds: Kinds,
+        policy: Policy,
+        arena: Arc<Arena>,
+        metrics: Arc<QueueMetrics>,
+        health: Health,
+    ) -> Arc<Self> {
+        for lane in &metrics.lanes {
+            lane.own.queue_capacity.set(policy.size as f64);
+        }
+        let state = State {
+            lanes: T::DATA_TYPES.iter().map(|_| Lane::default()).collect(),
+            next_seq: FIRST_SEQ,
+            next_id: 0,
+            compacted: 0,
+            closed: false,
+        };
+        let queue = Arc::new(Self {
+            name: name.into(),
+            policy,
+            arena,
+            metrics,
+            health,
+            kinds,
+            state: Mutex::new(state),
+            held: AtomicUsize::new(0),
+            changed: Notify::new(),
+            space: Notify::new(),
+        });
+        let destination: Arc<dyn Shed> = queue.clone();
+        queue.arena.budget().register(Arc::downgrade(&destination));
+        queue
+    }
+
+    /// Items that wait or are under way.
+    pub fn items(&self) -> u64 {
+        let state = self.state();
+        let count = |lane: &Lane<T>| -> u64 {
+            let waiting = lane.waiting.iter().chain(&lane.retrying).chain(lane.in_flight.values());
+            waiting.map(|entry| entry.item.items()).sum()
+        };
+        state.lanes.iter().map(count).sum()
+    }
+
+    /// What is held, in units of the policy's sizer.
+    pub fn size(&self) -> u64 {
+        self.state().lanes.iter().map(|lane| lane.held).sum()
+    }
+
+    /// Tries paused destinations at once, because something says that they are back.
+    pub fn probe(&self) {
+        let now = Instant::now();
+        for lane in &mut self.state().lanes {
+            lane.paused = lane.paused.map(|until| until.min(now));
+        }
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count_held(&self, bytes: usize, waits: bool) {
+        if waits {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+        } else {
+            self.held.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    async fn offer(&self, item: T) -> Result<(), Refusal> {
+        if item.bytes() == 0 {
+            let mut item = item;
+            item.replace_receipt(Receipt::none()).settle(Outcome::Delivered);
+            return Ok(());
+        }
+        let (waiter, answer) = match self.policy.wait_for_result {
+            true => {
+                let (waiter, answer) = Waiter::new();
+                (Some(waiter), Some(answer))
+            }
+            false => (None, None),
+        };
+        let mut item = match item.keep(&self.arena) {
+            Ok(item) => item,
+            Err((item, over)) => return Err(self.refuse(item, over.into())),
+        };
+        let until = Instant::now() + self.policy.patience;
+        loop {
+            let space = self.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            match self.push(item, waiter.clone()) {
+                Ok(()) => break,
+                Err(Full::Refused(item, refusal)) => return Err(self.refuse(item, refusal)),
+                Err(Full::Wait(back)) => item = back,
+            }
+            if tokio::time::timeout_at(until, space).await.is_err() {
+                return Err(self.refuse(item, full()));
+            }
+        }
+        let (Some(waiter), Some(answer)) = (waiter, answer) else { return Ok(()) };
+        let withdrawal = Withdrawal(Arc::downgrade(&waiter));
+        drop(waiter);
+        match tokio::time::timeout_at(until, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Refusal::retry("the component has been stopped")),
+            Err(_) => {
+                drop(withdrawal);
+                self.changed.notify_one();
+                Err(Refusal::retry("the destination has not answered in time"))
+            }
+        }
+    }
+
+    /// The caller answers for the item on.
+    fn refuse(&self, mut item: T, refusal: Refusal) -> Refusal {
+        if let Some(lane) = self.metrics.lanes.get(item.data_type()) {
+            lane.own.refused.add(item.items());
+            lane.enqueue_failed.add(item.items());
+        }
+        item.replace_receipt(Receipt::none()).release();
+        refusal
+    }
+
+    fn push(&self, item: T, waiter: Option<Arc<Waiter>>) -> Result<(), Full<T>> {
+        let charge = measure(&item, self.policy.sizer);
+        let kind = item.data_type();
+        if charge > self.policy.size {
+            let why = format!("the item is larger than the whole queue ({charge} of {})", self.policy.size);
+            return Err(Full::Refused(item, Refusal::reject(why)));
+        }
+        let mut gone = Vec::new();
+        let answer = {
+            let mut state = self.state();
+            let state = &mut *state;
+            if state.closed {
+                return Err(Full::Refused(item, Refusal::retry("the component is being replaced")));
+            }
+            let scope = if self.policy.each { kind..kind + 1 } else { 0..state.lanes.len() };
+            let fits = loop {
+                let Some(lanes) = state.lanes.get_mut(scope.clone()) else { break false };
+                if lanes.iter().map(|lane| lane.held).sum::<u64>() + charge <= self.policy.size {
+                    break true;
+                }
+                if self.policy.overflow != Overflow::DropOldest {
+                    break false;
+                }
+                let Some(entry) = pop_oldest(lanes, &self.policy) else { break false };
+                self.count_held(entry.item.bytes(), false);
+                gone.push(entry);
+            };
+            match (fits, self.policy.overflow) {
+                (true, _) => {
+                    self.accept(state, kind, item, charge, waiter);
+                    Ok(())
+                }
+                (false, Overflow::Block) => Err(Full::Wait(item)),
+                (false, _) => Err(Full::Refused(item, full())),
+            }
+        };
+        self.changed.notify_one();
+        self.give_up(gone, DropReason::Overflow);
+        answer
+    }
+
+    fn accept(&self, state: &mut State<T>, kind: usize, item: T, charge: u64, waiter: Option<Arc<Waiter>>) {
+        state.next_seq += 1;
+        state.next_id += 1;
+        let metrics = &self.metrics.lanes[kind];
+        metrics.own.accepted.add(item.items());
+        metrics.own.queued.add(item.items() as f64);
+        metrics.own.queue_size.add(charge as f64);
+        metrics.own.enqueue_size.observe(item.items() as f64);
+        self.count_held(item.bytes(), true);
+        let entry = Entry {
+            seq: state.next_seq,
+            id: state.next_id,
+            item,
+            charge,
+            enqueued: Instant::now(),
+            tried: None,
+            failures: 0,
+            ready: None,
+            waiters: waiter.into_iter().collect(),
+        };
+        state.lanes[kind].push(&self.policy, entry);
+    }
+
+    pub(crate) fn give_up(&self, entries: Vec<Entry<T>>, reason: DropReason) {
+        for entry in entries {
+            let why = match reason {
+                DropReason::Overflow => "the queue was full, and this was the oldest in it",
+                DropReason::Memory => "the memory budget was spent, and this was the oldest in the queue",
+                _ => "given up",
+            };
+            entry.settle(&self.metrics, Fate::Dropped(reason, why.to_owned()));
+        }
+    }
+
+    /// Puts what the last instance left before everything else.
+    pub(crate) fn inherit(&self, mut carry: Carry<T>) {
+        let entries = std::mem::take(&mut carry.entries);
+        let mut gone = Vec::new();
+        {
+            let mut state = self.state();
+            let first = FIRST_SEQ - entries.len() as u64;
+            for (place, mut entry) in entries.into_iter().enumerate().rev() {
+                let kind = entry.item.data_type();
+                let charge = measure(&entry.item, self.policy.sizer);
+                self.metrics.lanes[kind].own.queue_size.add(charge as f64 - entry.charge as f64);
+                state.next_id += 1;
+                (entry.seq, entry.id, entry.charge) = (first + place as u64, state.next_id, charge);
+                (entry.ready, entry.failures) = (None, 0);
+                self.count_held(entry.item.bytes(), true);
+                state.lanes[kind].unshift(&self.policy, entry);
+            }
+            // A smaller queue than before; what the sender was told to keep is not refused after the fact.
+            if self.policy.overflow == Overflow::DropOldest {
+                let count = state.lanes.len();
+                let scopes = if self.policy.each { (0..count).map(|n| n..n + 1).collect() } else { vec![0..count] };
+                for scope in scopes {
+                    let Some(lanes) = state.lanes.get_mut(scope) else { continue };
+                    while lanes.iter().map(|lane| lane.held).sum::<u64>() > self.policy.size {
+                        let Some(entry) = pop_oldest(lanes, &self.policy) else { break };
+                        self.count_held(entry.item.bytes(), false);
+                        gone.push(entry);
+                    }
+                }
+            }
+        }
+        self.give_up(gone, DropReason::Overflow);
+        self.changed.notify_one();
+    }
+
+    /// Takes everything out for the next instance; from now on nothing is accepted.
+    pub(crate) fn close(&self) -> Carry<T> {
+        let mut entries = Vec::new();
+        {
+            let mut state = self.state();
+            state.closed = true;
+            for lane in &mut state.lanes {
+                let lane = std::mem::take(lane);
+                entries.extend(lane.in_flight.into_values().chain(lane.retrying).chain(lane.waiting));
+            }
+            self.held.store(0, Ordering::Relaxed);
+        }
+        self.space.notify_waiters();
+        for lane in &self.metrics.lanes {
+            lane.own.in_flight.set(0.0);
+            lane.own.paused.set(0.0);
+        }
+        entries.sort_by_key(|entry| (entry.seq, entry.id));
+        Carry { entries, metrics: Some(Arc::clone(&self.metrics)) }
+    }
+}
+
+/// A sender that stops waiting takes back what has not been sent.
+struct Withdrawal(std::sync::Weak<Waiter>);
+
+impl Drop for Withdrawal {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.0.upgrade() {
+            waiter.withdraw();
+        }
+    }
+}
+
+fn full() -> Refusal {
+    Refusal::Retry { after: Some(RETRY_AFTER), why: "the sending queue is full".into() }
+}
+
+fn pop_oldest<T: Payload>(lanes: &mut [Lane<T>], policy: &Policy) -> Option<Entry<T>> {
+    let oldest = lanes.iter_mut().filter_map(|lane| Some((lane.oldest()?, lane))).min_by_key(|(seq, _)| *seq);
+    oldest.and_then(|(_, lane)| lane.pop_oldest(policy))
+}
+
+impl<T: Payload> Consume<T> for Queue<T> {
+    fn admit(&self, bytes: usize) -> Result<(), Refusal> {
+        self.arena.budget().admit(bytes)
+    }
+
+    fn consume(&self, item: T) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(self.offer(item))
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+}
+
+impl<T: Payload> Shed for Queue<T> {
+    fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn unshared(&self) -> usize {
+        let state = self.state();
+        let entries = state.lanes.iter().flat_map(|lane| lane.retrying.iter().chain(&lane.waiting));
+        entries.map(|entry| entry.item.unshared()).sum()
+    }
+
+    fn shed(&self, enough: &dyn Fn() -> bool) -> bool {
+        let mut gave = false;
+        while !enough() {
+            let Some(entry) = pop_oldest(&mut self.state().lanes, &self.policy) else { break };
+            self.count_held(entry.item.bytes(), false);
+            self.give_up(vec![entry], DropReason::Memory);
+            gave = true;
+        }
+        if gave {
+            self.space.notify_waiters();
+        }
+        gave
+    }
+}
+
+impl<T: Payload> std::fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("name", &self.name).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
