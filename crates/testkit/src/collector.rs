@@ -150,7 +150,7 @@ impl Drop for Collector {
 }
 
 /// A loopback address that nobody listens on at the moment.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address")
 }

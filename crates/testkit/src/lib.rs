@@ -3,13 +3,16 @@
 
 mod collector;
 mod cut;
+pub mod data;
 mod grpc;
 mod metrics;
+mod sender;
 mod sink;
 mod wait;
 
-pub use collector::{Collector, Exited};
+pub use collector::{Collector, Exited, free_address};
 pub use cut::{Cut, cut};
 pub use metrics::Samples;
+pub use sender::{Answered, Protocol, Sender};
 pub use sink::{Answer, Received, Sink};
 pub use wait::eventually;
