@@ -1,0 +1,21 @@
+//! The one list of all components. A component is one line here and one feature in `Cargo.toml`.
+
+use corten_component::{Registration, Registry, RegistryError};
+
+const CRATES: &[&[Registration]] = &[];
+
+/// All components that this build knows.
+///
+/// # Errors
+/// If two components cannot be told apart by name, which is a mistake in this list.
+pub fn registry() -> Result<Registry, RegistryError> {
+    CRATES.iter().try_fold(Registry::new(), |registry, components| registry.with(components))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_components_share_a_name() {
+        super::registry().expect("a registry");
+    }
+}

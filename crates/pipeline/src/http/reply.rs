@@ -1,0 +1,42 @@
+//! What a route answers.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) headers: Vec<(header::HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+}
+
+impl Reply {
+    pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body.into())
+    }
+
+    pub(super) fn json(body: &serde_json::Value) -> Self {
+        Self::new(StatusCode::OK, "application/json", body.to_string())
+    }
+
+    /// A page that may load nothing from anywhere and be framed by nobody.
+    pub(super) fn html(body: String) -> Self {
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+        Self::new(StatusCode::OK, "text/html; charset=utf-8", body)
+            .with(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))
+            .with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+    }
+
+    pub(super) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: body.into() }
+            .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+            .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    }
+
+    pub(super) fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
