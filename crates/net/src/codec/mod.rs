@@ -7,7 +7,7 @@ mod decode;
 mod encode;
 
 pub use decode::{Admit, DecodeError, Decoded, decode};
-pub use encode::{EncodeError, Level, encode};
+pub use encode::{EncodeError, Level, encode, encode_aside};
 
 /// A content encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
