@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use corten_component::{Arguments, Fanout, Invalid};
+use corten_net::args::DebugMetrics;
 use corten_signal::otlp::{self, KindSet, SignalKind};
 
 /// The arguments of `otelcol.processor.batch`.
@@ -24,6 +25,9 @@ pub struct BatchArguments {
     /// Where batches go.
     #[arg(block, required)]
     pub output: OutputArguments,
+    /// Which self-metrics are shown.
+    #[arg(block)]
+    pub debug_metrics: DebugMetrics,
 }
 
 impl Default for BatchArguments {
@@ -35,6 +39,7 @@ impl Default for BatchArguments {
             metadata_keys: Vec::new(),
             metadata_cardinality_limit: 1000,
             output: OutputArguments::default(),
+            debug_metrics: DebugMetrics::default(),
         }
     }
 }

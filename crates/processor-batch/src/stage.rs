@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use corten_component::{BoxFuture, Consume, Kinds, Outcome, Refusal};
 use corten_delivery::{Arena, OverBudget};
 use corten_signal::otlp::{self, Meta, MetaValue, SignalKind};
@@ -102,21 +103,13 @@ impl Stage {
         any.then(|| builder.build())
     }
 
-    /// The request in memory that is counted, since it is going to wait.
-    fn keep(&self, batch: otlp::Batch) -> Result<otlp::Batch, (OverBudget, otlp::Batch)> {
-        let Some(arena) = &self.arena else { return Ok(batch) };
+    /// The request's bytes in memory that is counted, since they are going to wait; `None` if they lie there already.
+    fn keep(&self, batch: &otlp::Batch) -> Result<Option<Vec<Bytes>>, OverBudget> {
+        let Some(arena) = &self.arena else { return Ok(None) };
         if batch.rope().chunks().all(|part| arena.owns(part)) {
-            return Ok(batch);
+            return Ok(None);
         }
-        let mut kept = Vec::with_capacity(batch.request_count());
-        for part in batch.rope().parts() {
-            match arena.keep(part.clone()) {
-                Ok(part) => kept.push(part),
-                Err(over) => return Err((over, batch)),
-            }
-        }
-        let mut kept = kept.into_iter();
-        Ok(batch.map_bytes(|part| kept.next().unwrap_or(part)))
+        batch.rope().chunks().map(|part| arena.keep(part.clone())).collect::<Result<_, _>>().map(Some)
     }
 
     async fn take(&self, mut batch: otlp::Batch) -> Result<(), Refusal> {
@@ -132,9 +125,13 @@ impl Stage {
         if self.arguments.passes_at_once() {
             return shard.pass(batch).await;
         }
-        match self.keep(batch) {
-            Ok(batch) => shard.push(batch).await,
-            Err((over, batch)) => Err(refuse(batch, over.into())),
+        match self.keep(&batch) {
+            Ok(None) => shard.push(batch).await,
+            Ok(Some(kept)) => {
+                let mut kept = kept.into_iter();
+                shard.push(batch.map_bytes(|part| kept.next().unwrap_or(part))).await
+            }
+            Err(over) => Err(refuse(batch, over.into())),
         }
     }
 
