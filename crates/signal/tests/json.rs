@@ -1,5 +1,7 @@
 //! OTLP/JSON as senders write it, well and badly.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use corten_proto::otlp::common::any_value::Value;
 use corten_proto::otlp::trace::Span;
 use corten_signal::otlp::{BodyFormat, Message, PartialSuccess, SignalKind, door, json};

@@ -1,5 +1,7 @@
 //! What must hold for every request, and for every body that is none.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod requests;
 
 use bytes::Bytes;

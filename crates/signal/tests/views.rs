@@ -1,5 +1,7 @@
 //! Views show what decoding shows.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod requests;
 
 use corten_proto::otlp::common::{AnyValue, KeyValue, any_value};

@@ -234,6 +234,7 @@ impl Batch {
     /// # Errors
     /// Gives the other batch back if its signal differs, or if both hold profiles: a profiles request has one dictionary, which
     /// appending would overwrite.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the batch back as it was")]
     pub fn append(&mut self, mut other: Self) -> Result<(), Self> {
         if other.kind != self.kind || (self.kind == SignalKind::Profiles && !self.is_empty() && !other.is_empty()) {
             return Err(other);
@@ -288,6 +289,7 @@ impl Batch {
     ///
     /// # Errors
     /// Gives a batch of one request (or none) back.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the batch back as it was")]
     pub fn halve(self) -> Result<(Self, Self), Self> {
         if self.counts.len() < 2 {
             return Err(self);

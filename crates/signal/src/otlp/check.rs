@@ -170,11 +170,13 @@ impl Walk<'_> {
                             let (depth, mut values) = (depth + 1, values);
                             match inner.role {
                                 Role::Item => self.found.items += 1,
-                                Role::Plain if std::ptr::eq(inner, &schema::KEY_VALUE) => {
-                                    if depth < MAX_NESTING && plain_attribute(&bytes[start..stop]) {
-                                        pos = stop;
-                                        continue;
-                                    }
+                                Role::Plain
+                                    if std::ptr::eq(inner, &schema::KEY_VALUE)
+                                        && depth < MAX_NESTING
+                                        && plain_attribute(&bytes[start..stop]) =>
+                                {
+                                    pos = stop;
+                                    continue;
                                 }
                                 Role::Plain if std::ptr::eq(inner, &schema::ANY_VALUE) => values += 1,
                                 _ => {}
@@ -255,8 +257,13 @@ fn utf8(bytes: &[u8]) -> bool {
     if bytes.len() >= 128 {
         return simdutf8::basic::from_utf8(bytes).is_ok();
     }
-    let (words, rest) = bytes.as_chunks::<8>();
-    let words = words.iter().fold(0, |high, word| high | u64::from_ne_bytes(*word)) & HIGH;
-    let rest = rest.iter().fold(0, |high, byte| high | byte);
-    (words == 0 && rest < 0x80) || std::str::from_utf8(bytes).is_ok()
+    let ascii = match bytes.last_chunk::<8>() {
+        // The last eight bytes may overlap the word before them.
+        Some(last) => {
+            let words = bytes.as_chunks::<8>().0.iter().fold(0, |high, word| high | u64::from_ne_bytes(*word));
+            (words | u64::from_ne_bytes(*last)) & HIGH == 0
+        }
+        None => bytes.iter().fold(0, |high, byte| high | byte) < 0x80,
+    };
+    ascii || std::str::from_utf8(bytes).is_ok()
 }

@@ -30,13 +30,13 @@ impl SignalKind {
         }
     }
 
-    /// What its items are called in metric names: `spans`, `metric_points`, `log_records`, `profiles`.
+    /// What its items are called in metric names: `spans`, `metric_points`, `log_records`, `profile_samples`.
     pub const fn items_name(self) -> &'static str {
         match self {
             Self::Traces => "spans",
             Self::Metrics => "metric_points",
             Self::Logs => "log_records",
-            Self::Profiles => "profiles",
+            Self::Profiles => "profile_samples",
         }
     }
 

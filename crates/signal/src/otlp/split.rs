@@ -248,9 +248,9 @@ impl Cursor {
 
 /// Ends the innermost open message: it becomes a field of the one around it.
 fn close(open: &mut Vec<Vec<u8>>, number: u32) {
-    if let Some(body) = open.pop() {
-        if let Some(outer) = open.last_mut() {
-            wire::put_bytes(outer, number, &body);
-        }
+    if let Some(body) = open.pop()
+        && let Some(outer) = open.last_mut()
+    {
+        wire::put_bytes(outer, number, &body);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn varint(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
 
 fn varint_slow(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
     let mut value = 0u64;
-    for (i, byte) in bytes[pos..].iter().take(10).enumerate() {
+    for (i, byte) in bytes.get(pos..)?.iter().take(10).enumerate() {
         if i == 9 && *byte > 1 {
             return None;
         }
@@ -32,8 +32,10 @@ fn varint_slow(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
 /// Reads a tag: field number, wire type, position after it. Refuses number 0, wire types 6 and 7 and tags above 32 bits.
 #[inline]
 pub(crate) fn tag(bytes: &[u8], pos: usize) -> Option<(u32, u8, usize)> {
-    let (tag, pos) = varint(bytes, pos)?;
-    let tag = u32::try_from(tag).ok()?;
+    let (tag, pos) = match bytes.get(pos) {
+        Some(byte) if *byte < 0x80 => (u32::from(*byte), pos + 1),
+        _ => varint_slow(bytes, pos).and_then(|(tag, pos)| Some((u32::try_from(tag).ok()?, pos)))?,
+    };
     let (number, wire) = (tag >> 3, (tag & 7) as u8);
     (number != 0 && wire <= I32).then_some((number, wire, pos))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::lexer::plain_len;
 use crate::otlp::schema::{self, Field, LEN, Message, Type};
 use crate::otlp::wire::{self, Fields, Value, WireField};
 use crate::otlp::{Rope, SignalKind};
@@ -147,7 +148,7 @@ fn value(out: &mut Vec<u8>, field: &'static Field, value: Value<'_>) {
         Type::Message(inner) => message(out, inner, &[value.bytes()]),
         Type::String => write_string(out, &String::from_utf8_lossy(value.bytes())),
         Type::Bytes => print(out, format_args!("\"{}\"", STANDARD.encode(value.bytes()))),
-        Type::Id(_) => print(out, format_args!("\"{}\"", Hex(value.bytes()))),
+        Type::Id(_) => write_hex(out, value.bytes()),
         Type::Bool => out.extend_from_slice(if number != 0 { b"true" } else { b"false" }),
         Type::Int32 | Type::Enum(_) => print(out, format_args!("{}", number as i32)),
         Type::Uint32 | Type::Fixed32 => print(out, format_args!("{}", number as u32)),
@@ -170,13 +171,12 @@ fn value(out: &mut Vec<u8>, field: &'static Field, value: Value<'_>) {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+/// Writes bytes in lower-case hexadecimal.
+fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+    out.push(b'"');
 }
 
 fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -195,9 +195,11 @@ fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(position) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\') {
+    loop {
+        let position = plain_len(rest);
         out.extend_from_slice(&rest[..position]);
-        match rest[position] {
+        let Some(special) = rest.get(position) else { break };
+        match *special {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
@@ -206,6 +208,5 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
         }
         rest = &rest[position + 1..];
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }

@@ -158,12 +158,13 @@ impl<'a> Lexer<'a> {
                     return Err(self.error("\\u must be followed by four hexadecimal digits"));
                 };
                 self.pos += 6;
-                if (0xd800..0xdc00).contains(&first) && self.text.as_bytes()[self.pos..].starts_with(b"\\u") {
-                    if let Some(second) = self.hex(self.pos + 2).filter(|second| (0xdc00..0xe000).contains(second)) {
-                        self.pos += 6;
-                        let scalar = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                        return Ok(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    }
+                if (0xd800..0xdc00).contains(&first)
+                    && self.text.as_bytes()[self.pos..].starts_with(b"\\u")
+                    && let Some(second) = self.hex(self.pos + 2).filter(|second| (0xdc00..0xe000).contains(second))
+                {
+                    self.pos += 6;
+                    let scalar = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                    return Ok(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
                 }
                 return Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
             }
@@ -242,9 +243,23 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The bytes up to a quote, a backslash or a control character.
-fn plain_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20).unwrap_or(bytes.len())
+/// The number of bytes up to a quote, a backslash or a control character.
+pub(super) fn plain_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // Sets the high bit of the lowest byte that is zero (and maybe of bytes above it).
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | control;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 /// The length of the number at the start, 0 if there is none.
@@ -270,4 +285,24 @@ pub(super) fn number_len(bytes: &[u8]) -> usize {
         }
     }
     pos
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_bytes_are_found_wherever_they_stand() {
+        for special in [b'"', b'\\', 0, 0x1f] {
+            for before in 0..20 {
+                for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                    let mut bytes = vec![other; 24];
+                    assert_eq!(plain_len(&bytes), 24);
+                    bytes[before] = special;
+                    bytes[22] = special;
+                    assert_eq!(plain_len(&bytes), before, "{special} after {other}");
+                }
+            }
+        }
+    }
 }
