@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
+use corten_component::BuildContext;
 
-use crate::{Budget, OverBudget, Reservation};
+use crate::{Budget, OverBudget, Reservation, default_limit};
 
 /// The size of a shared segment, in bytes.
 pub const SEGMENT_BYTES: usize = 256 << 10;
@@ -83,6 +84,13 @@ impl Arena {
     /// An empty arena that charges this budget.
     pub fn new(budget: Arc<Budget>) -> Arc<Self> {
         Arc::new(Self { budget, chunks: Arc::default(), open: Mutex::new(None) })
+    }
+
+    /// The host's arena; without one, an arena of the whole process with a budget of [`default_limit`] bytes.
+    pub fn of(cx: &BuildContext<'_>) -> Arc<Self> {
+        static SHARED: OnceLock<Arc<Arena>> = OnceLock::new();
+        cx.service::<Self>()
+            .unwrap_or_else(|| Arc::clone(SHARED.get_or_init(|| Self::new(Budget::new(default_limit())))))
     }
 
     /// The budget.

@@ -38,6 +38,9 @@ impl<T: Payload> Queue<T> {
         carry: Carry<T>,
         stop: impl Future<Output = Instant>,
     ) -> Carry<T> {
+        for lane in &self.metrics.lanes {
+            lane.own.queue_capacity.set(self.policy.size as f64);
+        }
         self.inherit(carry);
         let mut under_way = FuturesUnordered::new();
         let mut stop = pin!(stop);

@@ -63,9 +63,6 @@ impl<T: Payload> Queue<T> {
         metrics: Arc<QueueMetrics>,
         health: Health,
     ) -> Arc<Self> {
-        for lane in &metrics.lanes {
-            lane.own.queue_capacity.set(policy.size as f64);
-        }
         let state = State {
             lanes: T::DATA_TYPES.iter().map(|_| Lane::default()).collect(),
             next_seq: FIRST_SEQ,

@@ -1,0 +1,58 @@
+//! The life of an instance.
+
+use std::sync::Arc;
+
+use corten_component::metrics::MetricDoc;
+use corten_component::{BuildContext, BuildError, Component, Consume, Exports, Port, RunContext, RunError};
+use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics};
+use corten_signal::otlp::{Batch, KindSet, SignalKind};
+use tokio::time::Instant;
+
+use crate::arguments::OtlpHttpArguments;
+use crate::request::{Server, timeout};
+
+/// `otelcol.exporter.otlphttp`.
+pub struct OtlpHttp {
+    queue: Arc<Queue<Batch>>,
+    server: Arc<Server>,
+}
+
+/// What others refer to.
+#[derive(Debug, Exports)]
+pub struct OtlpHttpExports {
+    /// Takes traces, metrics and logs.
+    pub input: Port<Batch>,
+}
+
+impl Component for OtlpHttp {
+    const NAME: &'static str = "otelcol.exporter.otlphttp";
+    const DOC: &'static str = "Sends traces, metrics and logs as OTLP over HTTP. What the server cannot take for now is held and tried again.";
+    const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
+    type Arguments = OtlpHttpArguments;
+    type Exports = OtlpHttpExports;
+    type Carry = Carry<Batch>;
+
+    async fn build(
+        args: Arc<Self::Arguments>,
+        cx: &mut BuildContext<'_>,
+    ) -> Result<(Self, Self::Exports), BuildError> {
+        let policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
+        let server = Arc::new(Server::new(&args)?);
+        let name = format!("otlp_http/{}", cx.id());
+        let takes = |place| SignalKind::ALL.get(place).is_some_and(|kind| KindSet::STABLE.contains(*kind));
+        let metrics = QueueMetrics::register::<Batch>(cx.metrics(), &name, takes);
+        let queue = Queue::new(name, KindSet::STABLE.into(), policy, Arena::of(cx), metrics, cx.health().clone());
+        let consumer: Arc<dyn Consume<Batch>> = queue.clone();
+        let input = cx.port("input", consumer);
+        Ok((Self { queue, server }, OtlpHttpExports { input }))
+    }
+
+    async fn run(self, carry: Self::Carry, cx: RunContext<Self>) -> (Self::Carry, Result<(), RunError>) {
+        cx.health().healthy("delivering");
+        let stop = async {
+            cx.stopping().await;
+            cx.deadline().unwrap_or_else(Instant::now)
+        };
+        (self.queue.run(self.server, carry, stop).await, Ok(()))
+    }
+}

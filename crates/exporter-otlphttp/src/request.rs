@@ -1,0 +1,175 @@
+//! Requests: addresses, headers, bodies.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use corten_component::{BoxFuture, BuildError, Invalid};
+use corten_delivery::{Accepted, Destination, SendError};
+use corten_net::auth::{self, AuthHandle};
+use corten_net::client::{ClientOptions, HttpClient, Proxy, Versions};
+use corten_net::codec::{self, Level, encode_aside};
+use corten_net::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use corten_net::{Body, http};
+use corten_signal::otlp::{Batch, BodyFormat, SignalKind, json};
+use tokio::sync::Semaphore;
+
+use crate::answer::{self, ANSWER_LIMIT};
+use crate::arguments::{Encoding, OtlpHttpArguments};
+use crate::cookies::Jar;
+
+/// `timeout = "0s"` means no limit to some; every wait has one here.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Corten/", env!("CARGO_PKG_VERSION")));
+
+/// A server that takes OTLP over HTTP.
+pub(crate) struct Server {
+    client: HttpClient,
+    addresses: [Uri; 4],
+    headers: HeaderMap,
+    auth: Option<AuthHandle>,
+    format: BodyFormat,
+    encoding: codec::Encoding,
+    level: Level,
+    timeout: Duration,
+    connections: Option<Semaphore>,
+    cookies: Option<Jar>,
+}
+
+fn at(invalid: Invalid) -> BuildError {
+    BuildError { message: invalid.message, field: invalid.field, help: invalid.help }
+}
+
+/// How long an attempt may take.
+pub(crate) fn timeout(args: &OtlpHttpArguments) -> Duration {
+    if args.client.timeout.is_zero() { LONGEST } else { args.client.timeout.min(LONGEST) }
+}
+
+impl Server {
+    /// Reads certificates, opens nothing.
+    pub(crate) fn new(args: &OtlpHttpArguments) -> Result<Self, BuildError> {
+        let block = &args.client;
+        let format = match args.encoding {
+            Encoding::Proto => BodyFormat::Protobuf,
+            Encoding::Json => BodyFormat::Json,
+        };
+        let encoding = block.encoding().unwrap_or(codec::Encoding::Identity);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        for (name, value) in &block.headers {
+            let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.secret().expose()));
+            // Both were checked with the arguments.
+            if let (Ok(name), Ok(mut value)) = (name, value) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+        if encoding != codec::Encoding::Identity {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.http_name()));
+        }
+        if block.disable_keep_alives {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let [traces, metrics, logs, profiles] = SignalKind::ALL.map(|kind| args.address(kind).map_err(at));
+        let level = block.compression_params.as_ref().and_then(|params| i32::try_from(params.level).ok());
+        Ok(Self {
+            client: client(args)?,
+            addresses: [traces?, metrics?, logs?, profiles?],
+            headers,
+            auth: block.auth.clone(),
+            format,
+            encoding,
+            level: level.map_or(Level::Default, Level::Exact),
+            timeout: timeout(args),
+            connections: match usize::try_from(block.max_conns_per_host) {
+                Ok(count) if count > 0 => Some(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
+                _ => None,
+            },
+            cookies: block.cookies.enabled.then(Jar::default),
+        })
+    }
+
+    /// The body in parts, compressed.
+    async fn body(&self, batch: &Batch) -> Result<Vec<Bytes>, SendError> {
+        // As it came: only where it is what would be made here.
+        if let Some(encoded) = batch.encoded()
+            && self.format == BodyFormat::Protobuf
+            && self.level == Level::Default
+            && encoded.encoding == self.encoding.http_name()
+        {
+            return Ok(vec![encoded.body.clone()]);
+        }
+        let parts = match self.format {
+            BodyFormat::Protobuf => batch.rope().chunks().cloned().collect(),
+            BodyFormat::Json => {
+                let (kind, rope) = (batch.kind(), batch.rope().clone());
+                let text = tokio::task::spawn_blocking(move || json::encode(kind, &rope));
+                let text = text.await.map_err(|_| SendError::failed("writing JSON was given up"))?;
+                vec![Bytes::from(text)]
+            }
+        };
+        encode_aside(self.encoding, self.level, parts).await.map_err(|error| SendError::failed(error.to_string()))
+    }
+
+    async fn exchange(&self, batch: Batch) -> Result<Accepted, SendError> {
+        let kind = batch.kind();
+        let address = &self.addresses[kind as usize];
+        let body = self.body(&batch).await?;
+        let mut headers = self.headers.clone();
+        if let Some(auth) = &self.auth {
+            let meta = batch.meta().map(|meta| &**meta);
+            auth::apply(auth, &mut headers, meta).await.map_err(|error| {
+                // Credentials may be there in a moment: a file not written yet, a component being replaced.
+                SendError::Busy { after: None, why: format!("adding credentials: {error}").into() }
+            })?;
+        }
+        if let Some(cookies) = &self.cookies {
+            cookies.add(address, &mut headers);
+        }
+        let mut request = Request::new(Body::parts(body));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = address.clone();
+        *request.headers_mut() = headers;
+        let _permit = match &self.connections {
+            Some(connections) => connections.acquire().await.ok(),
+            None => None,
+        };
+        let answer = self.client.send(request, self.timeout, ANSWER_LIMIT).await;
+        if let (Some(cookies), Ok(answer)) = (&self.cookies, &answer) {
+            cookies.keep(address, &answer.headers);
+        }
+        answer::read(kind, answer)
+    }
+}
+
+fn client(args: &OtlpHttpArguments) -> Result<HttpClient, BuildError> {
+    let block = &args.client;
+    let proxy = match block.proxy_url.as_str() {
+        "" => Proxy::None,
+        url => Proxy::fixed(url).map_err(|error| BuildError::at("client.proxy_url", error.to_string()))?,
+    };
+    let count = |number: i64| usize::try_from(number).ok().filter(|number| *number > 0);
+    let options = ClientOptions {
+        tls: block.tls.clone(),
+        versions: if block.force_attempt_http2 { Versions::Negotiated } else { Versions::Http1 },
+        proxy,
+        connect_timeout: timeout(args).min(ClientOptions::default().connect_timeout),
+        idle_timeout: Some(block.idle_conn_timeout).filter(|timeout| !timeout.is_zero()),
+        max_idle_per_host: if block.disable_keep_alives {
+            0
+        } else {
+            count(block.max_idle_conns_per_host).or(count(block.max_idle_conns)).unwrap_or(usize::MAX)
+        },
+        ping_interval: Some(block.http2_read_idle_timeout).filter(|interval| !interval.is_zero()),
+        ping_timeout: block.http2_ping_timeout,
+        ..ClientOptions::default()
+    };
+    HttpClient::new(options).map_err(|error| BuildError::at("client.tls", error.to_string()))
+}
+
+impl Destination<Batch> for Server {
+    fn send(&self, batch: Batch) -> BoxFuture<'_, Result<Accepted, SendError>> {
+        Box::pin(self.exchange(batch))
+    }
+}
