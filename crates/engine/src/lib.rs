@@ -21,16 +21,31 @@
 //! # }
 //! ```
 
+mod catalogue;
+mod changes;
+mod commit;
+mod describe;
 mod engine;
 mod error;
 mod fetch;
+mod graph;
 mod host;
+mod import;
 mod info;
+mod live;
+mod load;
+mod metrics;
+mod module;
+mod plan;
+mod prepare;
+mod run;
 mod source;
+mod validate;
 
-pub use engine::{Engine, Settings, validate};
+pub use engine::{Engine, Settings};
 pub use error::{DrainReport, LoadError, LoadReport, LoadStage};
 pub use fetch::{Fetch, FetchClient, GitAuth, GitFiles, GitRequest, HttpRequest, HttpResponse, NoFetch};
 pub use host::{HostBlock, HostKind};
 pub use info::{ComponentInfo, HealthSummary, InfoStatement, NodeKind, statements};
 pub use source::Source;
+pub use validate::validate;

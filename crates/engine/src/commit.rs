@@ -1,0 +1,367 @@
+//! Making the plan run: old instances end in data order, new ones begin in the opposite order.
+//!
+//! Calls to a node whose instance is being replaced wait at its gates. An instance is stopped when all that could
+//! still send to it have stopped, so what upstream drains is taken by the old instance or, at the latest, by the
+//! next one.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use corten_component::node::{ResourceId, control};
+use corten_component::{Body, NodeId};
+use corten_syntax::{Object, Value};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::engine::Inner;
+use crate::live::{Graph, LiveComponent, LiveNode, What, capsules, each_capsule, evaluated};
+use crate::plan::{Building, Entry};
+use crate::prepare::Prepared;
+use crate::run::{Runner, Stopped};
+
+type Carry = Box<dyn Any + Send>;
+
+/// What a commit did.
+#[derive(Default)]
+pub(crate) struct Committed {
+    pub(crate) started: usize,
+    pub(crate) replaced: usize,
+    pub(crate) updated: usize,
+    pub(crate) stopped: usize,
+    pub(crate) unchanged: usize,
+    pub(crate) abandoned: Vec<String>,
+}
+
+/// Stops an instance: nobody enters any more, whoever is inside leaves, then it finishes what it holds.
+async fn stop(component: &LiveComponent, deadline: Instant) -> Stopped {
+    let gates = component.node.gates();
+    gates.iter().for_each(|gate| gate.shut());
+    // Calls may use half of the time; the rest belongs to the instance.
+    let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+    let quiet = async {
+        for gate in &gates {
+            gate.quiet().await;
+        }
+    };
+    if tokio::time::timeout_at(half, quiet).await.is_err() {
+        tracing::warn!(component_id = component.node.id().local(), "calls are still inside a component that ends");
+    }
+    component.runner.stop(deadline).await
+}
+
+/// Stops nodes level by level. Each level has its share of the time that is left, and what others did not need.
+pub(crate) async fn stop_in_order(
+    nodes: &[&Arc<LiveNode>],
+    deadline: Instant,
+    abandoned: &mut Vec<String>,
+) -> HashMap<NodeId, Carry> {
+    let mut levels: BTreeMap<usize, Vec<(&NodeId, &LiveComponent)>> = BTreeMap::new();
+    for node in nodes {
+        if let Some(component) = node.component() {
+            levels.entry(component.level).or_default().push((&node.id, component));
+        }
+    }
+    let mut carries = HashMap::new();
+    let mut left = u32::try_from(levels.len()).unwrap_or(u32::MAX);
+    for members in levels.into_values() {
+        let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
+        left -= 1;
+        let until = Instant::now() + share;
+        let ends = members.iter().map(|(id, component)| async move { (*id, stop(component, until).await) });
+        for (id, end) in join_all(ends).await {
+            match end {
+                Stopped::Ended(Some(carry)) => {
+                    carries.insert(id.clone(), carry);
+                }
+                Stopped::Ended(None) => {}
+                Stopped::Abandoned => {
+                    tracing::warn!(
+                        component_path = id.path(),
+                        component_id = id.local(),
+                        "component did not end in time and was abandoned"
+                    );
+                    abandoned.push(id.to_string());
+                }
+            }
+        }
+    }
+    carries
+}
+
+/// Refuses all further calls to a node.
+pub(crate) fn close(component: &LiveComponent) {
+    component.node.gates().iter().for_each(|gate| gate.remove());
+}
+
+/// Commits a plan whose resources are prepared.
+pub(crate) async fn commit(
+    engine: &Arc<Inner>,
+    old: &Arc<Graph>,
+    entries: Vec<Entry>,
+    mut prepared: Prepared,
+) -> Committed {
+    let mut done = Committed::default();
+    let deadline = Instant::now() + engine.settings.replace_deadline;
+
+    let replaced: HashSet<&NodeId> =
+        entries.iter().filter(|entry| matches!(entry, Entry::Build(b) if b.replaces)).map(Entry::id).collect();
+    let built: HashSet<&NodeId> =
+        entries.iter().filter(|entry| matches!(entry, Entry::Build(_))).map(Entry::id).collect();
+    let kept: HashSet<&NodeId> = entries.iter().map(Entry::id).filter(|id| !built.contains(id)).collect();
+    // A resource that moves to another node must be let go by the old instance before the new one begins.
+    let moved: HashSet<&ResourceId> = prepared.values().flatten().map(|(resource, _)| resource).collect();
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for (node, component) in old.components() {
+        let hands_over = || component.resources.iter().any(|(resource, _)| moved.contains(resource));
+        if built.contains(&node.id) || (!kept.contains(&node.id) && hands_over()) {
+            first.push(node);
+        } else if !kept.contains(&node.id) {
+            later.push(node);
+        }
+    }
+    let gone: Vec<&Arc<LiveNode>> =
+        old.components().map(|(node, _)| node).filter(|n| !kept.contains(&n.id) && !replaced.contains(&n.id)).collect();
+    let gone: Vec<Arc<LiveNode>> = gone.into_iter().cloned().collect();
+    drop((replaced, built, kept, moved));
+
+    let mut carries = stop_in_order(&first, deadline, &mut done.abandoned).await;
+    for node in gone.iter().filter(|node| first.iter().any(|other| other.id == node.id)) {
+        retire(engine, node);
+        carries.remove(&node.id);
+    }
+
+    let nodes = assemble(engine, old, entries, &mut prepared, carries, &mut done);
+    for (_, update) in &nodes.updates {
+        if let Some(component) = nodes.graph.nodes[*update].component() {
+            component.runner.update(Arc::clone(&component.args));
+        }
+    }
+    let graph = Arc::new(nodes.graph);
+    engine.set_live(Arc::clone(&graph));
+
+    stop_in_order(&later, Instant::now() + engine.settings.replace_deadline, &mut done.abandoned).await;
+    later.iter().for_each(|node| retire(engine, node));
+    done.stopped = gone.len();
+    apply_host_blocks(engine, old, &graph);
+    for node in &graph.nodes {
+        if let What::Import { state, .. } = &node.what {
+            crate::import::watch(state, engine);
+        }
+    }
+    done
+}
+
+fn retire(engine: &Arc<Inner>, node: &Arc<LiveNode>) {
+    if let Some(component) = node.component() {
+        close(component);
+        // The same id may already stand for another component.
+        if engine
+            .live()
+            .get(&node.id)
+            .and_then(|now| now.component())
+            .is_none_or(|now| Arc::ptr_eq(&now.node, &component.node))
+        {
+            engine.changes.forget(&node.id);
+            engine.settings.metrics.remove_node(&node.id);
+        }
+    }
+}
+
+struct Assembled {
+    graph: Graph,
+    updates: Vec<(NodeId, usize)>,
+}
+
+/// Who owns each port and handle that can be referred to.
+struct Owners(HashMap<&'static str, Vec<(Value, NodeId)>>);
+
+impl Owners {
+    fn add(&mut self, exports: &Object, id: &NodeId) {
+        for value in exports.values() {
+            capsules(value, &mut |capsule| {
+                if let Value::Capsule(inner) = capsule {
+                    let known = self.0.entry(inner.type_name()).or_default();
+                    if !known.iter().any(|(value, _)| value == capsule) {
+                        known.push((capsule.clone(), id.clone()));
+                    }
+                }
+            });
+        }
+    }
+
+    fn used_by(&self, body: &Body) -> Vec<NodeId> {
+        let mut used = Vec::new();
+        each_capsule(body, &mut |capsule| {
+            let Value::Capsule(inner) = capsule else { return };
+            let known = self.0.get(inner.type_name()).into_iter().flatten();
+            if let Some((_, id)) = known.into_iter().find(|(value, _)| value == capsule)
+                && !used.contains(id)
+            {
+                used.push(id.clone());
+            }
+        });
+        used
+    }
+}
+
+/// Starts what is new, consumers first, and makes the graph of what runs then.
+fn assemble(
+    engine: &Arc<Inner>,
+    old: &Arc<Graph>,
+    entries: Vec<Entry>,
+    prepared: &mut Prepared,
+    mut carries: HashMap<NodeId, Carry>,
+    done: &mut Committed,
+) -> Assembled {
+    // What is planned for changes before anything new can publish.
+    for entry in &entries {
+        if let Entry::Build(building) = entry {
+            engine.changes.restart(building.id.clone(), Arc::clone(&building.exports));
+        }
+    }
+    let mut owners = Owners(HashMap::new());
+    let mut uses: Vec<Vec<NodeId>> = Vec::with_capacity(entries.len());
+    let mut index: HashMap<NodeId, usize> = HashMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let (id, body, exports, known) = match entry {
+            Entry::Keep(live) => {
+                (&live.id, &live.body, &live.exports, live.component().map(|component| component.uses.clone()))
+            }
+            Entry::Update { live, .. } => (&live.id, &live.body, &live.exports, None),
+            Entry::Build(building) => (&building.id, &building.body, &building.exports, None),
+        };
+        let is_component = !matches!(entry, Entry::Keep(live) if live.component().is_none());
+        uses.push(match (known, is_component) {
+            (Some(known), _) => known,
+            (None, true) => owners.used_by(body),
+            (None, false) => Vec::new(),
+        });
+        if is_component {
+            owners.add(exports, id);
+        }
+        index.insert(id.clone(), at);
+    }
+    // Users stand behind what they use, so one way back gives the longest way from a source.
+    let mut levels = vec![0; entries.len()];
+    for at in (0..entries.len()).rev() {
+        for used in uses[at].iter().filter_map(|id| index.get(id)) {
+            levels[*used] = levels[*used].max(levels[at] + 1);
+        }
+    }
+
+    let mut live: Vec<Option<LiveNode>> = Vec::with_capacity(entries.len());
+    let mut builds: Vec<(usize, Box<Building>)> = Vec::new();
+    let mut updates = Vec::new();
+    for (at, entry) in entries.into_iter().enumerate() {
+        let mut keep = |mut node: LiveNode, args: Option<crate::live::Erased>| {
+            if let What::Component(component) = &mut node.what {
+                (component.level, component.uses) = (levels[at], uses[at].clone());
+                if let Some(args) = args {
+                    component.args = args;
+                }
+            }
+            live.push(Some(node));
+        };
+        match entry {
+            Entry::Keep(node) => {
+                done.unchanged += usize::from(node.component().is_some());
+                keep(node, None);
+            }
+            Entry::Update { live: node, args } => {
+                done.updated += 1;
+                updates.push((node.id.clone(), at));
+                keep(node, Some(args));
+            }
+            Entry::Build(building) => {
+                live.push(None);
+                builds.push((at, building));
+            }
+        }
+    }
+    // Consumers first; of one level those that were planned first.
+    builds.sort_by_key(|(at, _)| std::cmp::Reverse(levels[*at]));
+    for (at, building) in builds {
+        if building.replaces {
+            done.replaced += 1;
+        } else {
+            done.started += 1;
+        }
+        let resources = prepared.remove(&building.id).unwrap_or_default();
+        let carry = carries.remove(&building.id);
+        live[at] = Some(start(engine, *building, resources, carry, uses[at].clone(), levels[at]));
+    }
+    let _ = old;
+    Assembled { graph: Graph::new(live.into_iter().flatten().collect()), updates }
+}
+
+fn start(
+    engine: &Arc<Inner>,
+    building: Building,
+    resources: Vec<(ResourceId, crate::live::Erased)>,
+    carry: Option<Carry>,
+    uses: Vec<NodeId>,
+    level: usize,
+) -> LiveNode {
+    let Building { id, name, label, references, exports, body, node, registration, args, instance, pending, .. } =
+        building;
+    // The instance before has nothing to say any more; the new one may have spoken while it was built.
+    if node.health().report() == building.said {
+        node.health().clear();
+    }
+    for install in pending.installs {
+        install();
+    }
+    let (control, state) = control(&node, Arc::clone(&args));
+    let runner = Runner::start(&id, instance, carry, control, state, engine.metrics.panics());
+    node.gates().iter().for_each(|gate| gate.open());
+    let component = LiveComponent { node, registration, args, resources, runner, uses, level };
+    let what = What::Component(component);
+    LiveNode { id, name, label, references, exports, evaluation: evaluated(), body, what }
+}
+
+/// Tells the host about its blocks, where something has changed.
+fn apply_host_blocks(engine: &Arc<Inner>, old: &Graph, new: &Graph) {
+    let find = |graph: &Graph, wanted: usize| {
+        graph.nodes.iter().find_map(|node| match &node.what {
+            What::Host { index, args } if *index == wanted => Some((node.body.clone(), Arc::clone(args))),
+            _ => None,
+        })
+    };
+    let first = !engine.ready();
+    for (index, host) in engine.settings.host_blocks.iter().enumerate() {
+        let changed = match (find(old, index), find(new, index)) {
+            (Some((before, _)), Some((after, args))) => (!before.same(&after)).then_some(Some(args)),
+            (None, Some((_, args))) => Some(Some(args)),
+            (Some(_), None) => Some(None),
+            (None, None) => first.then_some(None),
+        };
+        if let Some(args) = changed
+            && let Err(error) = host.apply(args)
+        {
+            tracing::error!(block = host.name(), %error, "the block could not be applied");
+        }
+    }
+}
+
+/// The paths of all modules, `/` for the root.
+pub(crate) fn module_paths(graph: &Graph) -> BTreeSet<Arc<str>> {
+    let mut paths: BTreeSet<Arc<str>> = [Arc::from("/")].into();
+    for node in &graph.nodes {
+        if matches!(node.what, What::Component(_) | What::Custom) {
+            paths.insert(node.id.path().into());
+        }
+    }
+    paths
+}
+
+/// The whole graph's drain.
+pub(crate) async fn drain(engine: &Arc<Inner>, within: Duration) -> (usize, Vec<String>) {
+    let graph = engine.live();
+    let mut abandoned = Vec::new();
+    let nodes: Vec<&Arc<LiveNode>> = graph.components().map(|(node, _)| node).collect();
+    stop_in_order(&nodes, Instant::now() + within, &mut abandoned).await;
+    graph.components().for_each(|(_, component)| close(component));
+    (nodes.len() - abandoned.len(), abandoned)
+}
