@@ -120,6 +120,26 @@ proptest! {
     }
 
     #[test]
+    fn what_is_written_twice_is_read_as_decoders_read_it(
+        message in any_request(),
+        merges in vec((1usize..8, any::<prop::sample::Index>()), 1..6),
+    ) {
+        let kind = message.kind();
+        let mut bytes = message.encode();
+        for (depth, at) in merges {
+            bytes = merge_neighbours(&bytes, depth, at);
+        }
+        // Merging at random levels may make something that is no request at all.
+        if let Ok(found) = check(kind, &bytes) {
+            let accepted = door::accept(kind, bytes.clone().into()).unwrap();
+            prop_assert_eq!(accepted.rewritten(), !found.canonical);
+            prop_assert!(check(kind, accepted.bytes()).unwrap().canonical);
+            let expected = Message::decode(kind, Bytes::from(bytes)).unwrap().encode();
+            prop_assert_eq!(Message::decode(kind, accepted.bytes().clone()).unwrap().encode(), expected);
+        }
+    }
+
+    #[test]
     fn no_bytes_make_anything_panic(bytes in vec(any::<u8>(), 0..200), max in 1usize..5) {
         for kind in SignalKind::ALL {
             read_everything(kind, &bytes, max);
@@ -191,4 +211,80 @@ fn field_len(bytes: &[u8]) -> Option<usize> {
         }
     }
     Some(pos + len)
+}
+
+/// Makes one field of two neighbours of the same number, at a depth: their messages are then merged, and singular fields stand twice.
+fn merge_neighbours(bytes: &[u8], depth: usize, at: prop::sample::Index) -> Vec<u8> {
+    let mut fields: Vec<(Vec<u8>, Option<Vec<u8>>)> = vec![];
+    let mut pos = 0;
+    while pos < bytes.len() {
+        let Some((tag, body, next)) = field_at(bytes, pos) else { return bytes.to_vec() };
+        fields.push((bytes[pos..tag].to_vec(), body.map(<[u8]>::to_vec)));
+        if body.is_none() {
+            fields.last_mut().unwrap().0 = bytes[pos..next].to_vec();
+        }
+        pos = next;
+    }
+    let bodies: Vec<usize> = (0..fields.len()).filter(|index| fields[*index].1.is_some()).collect();
+    if bodies.is_empty() {
+        return bytes.to_vec();
+    }
+    let chosen = bodies[at.index(bodies.len())];
+    if depth > 1 {
+        let inner = merge_neighbours(fields[chosen].1.as_deref().unwrap(), depth - 1, at);
+        fields[chosen].1 = Some(inner);
+    } else if chosen + 1 < fields.len() && fields[chosen].0 == fields[chosen + 1].0 {
+        let (_, second) = fields.remove(chosen + 1);
+        fields[chosen].1.as_mut().unwrap().extend(second.unwrap());
+    } else {
+        let twice = fields[chosen].clone();
+        fields.push(twice);
+    }
+    let mut out = vec![];
+    for (tag, body) in fields {
+        out.extend(tag);
+        if let Some(body) = body {
+            out.extend(length(body.len()));
+            out.extend(body);
+        }
+    }
+    out
+}
+
+fn length(mut value: usize) -> Vec<u8> {
+    let mut out = vec![];
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+    out
+}
+
+/// Where the tag of a field ends, its body if it has one, and where it ends.
+fn field_at(bytes: &[u8], pos: usize) -> Option<(usize, Option<&[u8]>, usize)> {
+    let varint = |mut pos: usize| -> Option<(usize, usize)> {
+        let mut value = 0usize;
+        for shift in (0..63).step_by(7) {
+            let byte = *bytes.get(pos)?;
+            pos += 1;
+            value |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some((value, pos));
+            }
+        }
+        None
+    };
+    let (tag, after) = varint(pos)?;
+    let (body, next) = match tag & 7 {
+        0 => (None, (after..bytes.len()).find(|at| bytes[*at] < 0x80)? + 1),
+        1 => (None, after + 8),
+        5 => (None, after + 4),
+        2 => {
+            let (len, start) = varint(after)?;
+            (Some(bytes.get(start..start.checked_add(len)?)?), start + len)
+        }
+        _ => return None,
+    };
+    (next <= bytes.len()).then_some((after, body, next))
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::json::{self, JsonError};
-use super::{Batch, CheckError, Message, SignalKind, check};
+use super::rewrite::rewrite;
+use super::{Batch, CheckError, SignalKind, check, schema};
 
 /// A request that may enter.
 #[derive(Debug, Clone)]
@@ -12,7 +13,6 @@ pub struct Accepted {
     bytes: Bytes,
     items: usize,
     rewritten: bool,
-    lost_fields: usize,
 }
 
 impl Accepted {
@@ -32,32 +32,25 @@ impl Accepted {
         self.rewritten
     }
 
-    /// Unknown fields lost by rewriting.
-    pub fn lost_fields(&self) -> usize {
-        self.lost_fields
-    }
-
     /// As a batch of one request.
     pub fn into_batch(self) -> Batch {
         Batch::new(self.kind, self.bytes, self.items)
     }
 }
 
-/// Checks a protobuf body. One that writes a singular field or a oneof twice is decoded and encoded again, so that no later stage
-/// has to know how decoders merge.
+/// Checks a protobuf body. One that writes a singular field or a oneof twice is written again as decoders understand it (the last
+/// value, messages merged), so that no later stage has to know how they merge. Unknown fields stay.
 ///
 /// # Errors
 /// As [`check`].
 pub fn accept(kind: SignalKind, bytes: Bytes) -> Result<Accepted, CheckError> {
     let found = check(kind, &bytes)?;
     if found.canonical {
-        return Ok(Accepted { kind, bytes, items: found.items, rewritten: false, lost_fields: 0 });
+        return Ok(Accepted { kind, bytes, items: found.items, rewritten: false });
     }
-    let message = Message::decode(kind, bytes)
-        .map_err(|error| CheckError { message: format!("cannot be decoded: {error}"), offset: 0 })?;
-    let bytes = Bytes::from(message.encode());
+    let bytes = Bytes::from(rewrite(schema::request(kind), &bytes));
     let items = check(kind, &bytes)?.items;
-    Ok(Accepted { kind, bytes, items, rewritten: true, lost_fields: found.unknown_fields })
+    Ok(Accepted { kind, bytes, items, rewritten: true })
 }
 
 /// Turns a JSON body into protobuf and checks it.

@@ -13,6 +13,7 @@ mod kind;
 mod message;
 mod meta;
 mod response;
+mod rewrite;
 mod rope;
 mod schema;
 mod split;
@@ -21,7 +22,7 @@ mod wire;
 
 pub use batch::{Batch, ConcatError, Encoded, Received, Request};
 pub use check::{CheckError, Checked, MAX_VALUE_DEPTH, check};
-pub use edit::{EditError, Edited};
+pub use edit::{EDIT_ITEMS, EditError, Edited};
 pub use kind::{KindSet, SignalKind};
 pub use message::Message;
 pub use meta::{Meta, MetaBuilder, MetaValue};

@@ -254,3 +254,78 @@ fn close(open: &mut Vec<Vec<u8>>, number: u32) {
         wire::put_bytes(outer, number, &body);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use corten_component::{Outcome, Receipt, Settled};
+
+    use super::*;
+    use crate::otlp::SignalKind;
+
+    /// Two resources with three spans each.
+    fn batch() -> (Batch, Arc<Mutex<Option<Settled>>>) {
+        let span = [0x12, 3, 0x2a, 1, b'x'];
+        let scope = [vec![0x12, 15], span.repeat(3)].concat();
+        let resource = [vec![0x0a, 17 + 5], scope, vec![0x1a, 3, b'u', b'r', b'l']].concat();
+        let bytes = Bytes::from(resource.repeat(2));
+        let seen = Arc::new(Mutex::new(None));
+        let sink = Arc::clone(&seen);
+        let receipt = Receipt::new(move |settled| *sink.lock().unwrap() = Some(settled));
+        assert_eq!(crate::otlp::check(SignalKind::Traces, &bytes).map(|found| found.items), Ok(6));
+        (Batch::new(SignalKind::Traces, bytes, 6).with_receipt(receipt), seen)
+    }
+
+    #[test]
+    fn the_receipt_settles_with_the_last_piece() {
+        let (batch, seen) = batch();
+        let pieces: Vec<Batch> = batch.split(2).collect();
+        assert_eq!(pieces.iter().map(Batch::items).collect::<Vec<_>>(), [2, 2, 2]);
+        for mut piece in pieces {
+            assert!(seen.lock().unwrap().is_none());
+            piece.take_receipt().settle(Outcome::Delivered);
+        }
+        assert!(seen.lock().unwrap().is_some_and(Settled::is_safe));
+    }
+
+    #[test]
+    fn pieces_never_asked_for_are_lost() {
+        let (batch, seen) = batch();
+        let mut split = batch.split(2);
+        split.next().unwrap().take_receipt().settle(Outcome::Delivered);
+        drop(split);
+        assert!(seen.lock().unwrap().is_some_and(Settled::is_lost));
+    }
+
+    #[test]
+    fn taking_leaves_the_receipt_with_both() {
+        let (mut rest, seen) = batch();
+        for count in [0, 4, 9] {
+            let mut taken = rest.take(count);
+            assert!(seen.lock().unwrap().is_none(), "{count}");
+            taken.take_receipt().settle(Outcome::Stored);
+        }
+        rest.take_receipt().settle(Outcome::Stored);
+        assert!(seen.lock().unwrap().is_some_and(Settled::is_safe));
+    }
+
+    #[test]
+    fn a_piece_repeats_what_stands_around_its_items() {
+        let (batch, _seen) = batch();
+        let first = batch.split(1).next().unwrap();
+        // The schema URL stood behind the spans.
+        let expected = [0x0a, 12, 0x1a, 3, b'u', b'r', b'l', 0x12, 5, 0x12, 3, 0x2a, 1, b'x'];
+        assert_eq!(first.to_bytes().as_ref(), expected);
+    }
+
+    #[test]
+    fn a_batch_that_is_small_enough_is_not_touched() {
+        for max in [6, 7, 0] {
+            let (batch, _seen) = batch();
+            let bytes = batch.to_bytes();
+            let pieces: Vec<Batch> = batch.split(max).collect();
+            assert_eq!((pieces.len(), pieces[0].to_bytes().as_ptr()), (1, bytes.as_ptr()));
+        }
+    }
+}
