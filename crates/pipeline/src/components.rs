@@ -2,7 +2,18 @@
 
 use corten_component::{Registration, Registry, RegistryError};
 
-const CRATES: &[&[Registration]] = &[];
+const CRATES: &[&[Registration]] = &[
+    #[cfg(feature = "receiver-otlp")]
+    corten_receiver_otlp::COMPONENTS,
+    #[cfg(feature = "processor-batch")]
+    corten_processor_batch::COMPONENTS,
+    #[cfg(feature = "exporter-debug")]
+    corten_exporter_debug::COMPONENTS,
+    #[cfg(feature = "exporter-otlphttp")]
+    corten_exporter_otlphttp::COMPONENTS,
+    #[cfg(feature = "exporter-otlp")]
+    corten_exporter_otlp::COMPONENTS,
+];
 
 /// All components that this build knows.
 ///

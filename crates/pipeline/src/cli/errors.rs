@@ -35,6 +35,10 @@ pub(super) fn failure(error: &clap::Error) -> Failure {
                 Some((_, instead)) => {
                     (format!("the command \"{name}\" is not implemented by Corten"), Some((*instead).to_owned()))
                 }
+                None if name.ends_with(".alloy") || std::path::Path::new(&name).is_dir() => (
+                    format!("unknown command \"{name}\" for \"corten\""),
+                    Some(format!("to run a configuration: corten run {name}")),
+                ),
                 None => (
                     format!("unknown command \"{name}\" for \"corten\""),
                     near(&text(ContextKind::SuggestedSubcommand)),
@@ -88,7 +92,11 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_what_to_do() {
         let cases: &[(&[&str], &str)] = &[
-            (&["frobnicate"], "unknown command \"frobnicate\" for \"corten\""),
+            (&["serve"], "unknown command \"serve\" for \"corten\""),
+            (
+                &["x.alloy"],
+                "unknown command \"x.alloy\" for \"corten\"\nhelp: to run a configuration: corten run x.alloy",
+            ),
             (&["rum"], "unknown command \"rum\" for \"corten\"\nhelp: did you mean run?"),
             (
                 &["convert", "-f", "otelcol"],
