@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_large_request_is_edited_in_parts() {
-        let scope = [vec![0x12, 0x80 | 0x20, 0x4e], [0x12, 0].repeat(4112 + 888)].concat();
-        let request = [vec![0x0a, 0x80 | 0x23, 0x4e], scope].concat();
+        let scope = [vec![0x12, 0x90, 0x4e], [0x12, 0].repeat(5000)].concat();
+        let request = [vec![0x0a, 0x93, 0x4e], scope].concat();
         let batch = Batch::new(SignalKind::Traces, request.into(), 5000);
         let mut most = 0;
         let (changed, edited) = batch
