@@ -1,2 +1,93 @@
 //! The project's chores: `cargo xtask --help` lists them.
-fn main() {}
+//!
+//! One file or folder per verb. A verb is one line in [`VERBS`]; it gets the words behind its name and says in its
+//! `USAGE` what it takes.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+
+mod demo;
+mod docs;
+mod fuzz;
+mod process;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use lexopt::Parser;
+
+/// One chore.
+struct Verb {
+    name: &'static str,
+    summary: &'static str,
+    usage: &'static str,
+    run: fn(&mut Parser) -> anyhow::Result<()>,
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "demo",
+        summary: "Run the collector, send it telemetry from a real SDK, show what arrives",
+        usage: demo::USAGE,
+        run: demo::run,
+    },
+    Verb {
+        name: "test",
+        summary: "Everything that must hold before a change is merged; what CI runs",
+        usage: test::USAGE,
+        run: test::run,
+    },
+    Verb {
+        name: "tidy",
+        summary: "House rules that the compiler does not know: layers, file sizes, current docs",
+        usage: tidy::USAGE,
+        run: tidy::run,
+    },
+    Verb { name: "docs", summary: "Write docs/reference from the code", usage: docs::USAGE, run: docs::run },
+    Verb { name: "fuzz", summary: "Feed the parsers with what nobody would write", usage: fuzz::USAGE, run: fuzz::run },
+];
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> anyhow::Result<()> {
+    let mut parser = Parser::from_env();
+    let word = match parser.next()? {
+        None | Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            print!("{}", help());
+            return Ok(());
+        }
+        Some(lexopt::Arg::Value(word)) => word.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == word) else {
+        anyhow::bail!("there is no chore {word:?}; `cargo xtask --help` lists what there is");
+    };
+    if std::env::args().skip(2).any(|word| word == "--help" || word == "-h") {
+        print!("{}\n\n{}", verb.summary, verb.usage);
+        return Ok(());
+    }
+    (verb.run)(&mut parser)
+}
+
+/// The names of all chores, for checks of what the documents say.
+fn verb_names() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|verb| verb.name)
+}
+
+fn help() -> String {
+    let mut out = String::from("The project's chores.\n\nUsage: cargo xtask CHORE [OPTIONS]\n\n");
+    for verb in VERBS {
+        out.push_str(&format!("  {:6} {}\n", verb.name, verb.summary));
+    }
+    out.push_str("\n`cargo xtask CHORE --help` says what a chore takes.\n");
+    out
+}
