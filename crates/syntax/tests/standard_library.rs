@@ -275,6 +275,7 @@ fn json_paths() {
         assert_eq!(found.to_source(), expected, "{path}");
     }
     all(&[
+        (r#"json_path("", ".a")"#, "[]"),
         (r#"json_path("{\"a\": \"b\"}", ".a")[0]"#, r#""b""#),
         (r#"json_path("[{\"name\": \"D\",\"value\": \"IT\"}]", "[?(@.name == \"D\")].value")"#, r#"["IT"]"#),
     ]);

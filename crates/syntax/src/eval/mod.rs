@@ -80,16 +80,7 @@ fn eval(expr: &Expr, scope: &dyn Scope, depth: usize) -> Result<Value, Diagnosti
     }
     let mut spine = Vec::new();
     let mut leaf = expr;
-    loop {
-        let inner = match &leaf.kind {
-            ExprKind::Binary { left: inner, .. }
-            | ExprKind::Access { value: inner, .. }
-            | ExprKind::Index { value: inner, .. }
-            | ExprKind::Call { function: inner, .. }
-            | ExprKind::Unary { operand: inner, .. }
-            | ExprKind::Paren(inner) => inner,
-            ExprKind::Literal(_) | ExprKind::Ident(_) | ExprKind::Array(_) | ExprKind::Object(_) => break,
-        };
+    while let Some(inner) = leftmost(leaf) {
         spine.push(leaf);
         leaf = inner;
     }
@@ -98,6 +89,19 @@ fn eval(expr: &Expr, scope: &dyn Scope, depth: usize) -> Result<Value, Diagnosti
         value = apply(outer, value, scope, depth)?;
     }
     Ok(value)
+}
+
+/// What is evaluated first inside an expression, where that is a single part.
+fn leftmost(expr: &Expr) -> Option<&Expr> {
+    match &expr.kind {
+        ExprKind::Binary { left: inner, .. }
+        | ExprKind::Access { value: inner, .. }
+        | ExprKind::Index { value: inner, .. }
+        | ExprKind::Call { function: inner, .. }
+        | ExprKind::Unary { operand: inner, .. }
+        | ExprKind::Paren(inner) => Some(inner),
+        ExprKind::Literal(_) | ExprKind::Ident(_) | ExprKind::Array(_) | ExprKind::Object(_) => None,
+    }
 }
 
 fn eval_leaf(expr: &Expr, scope: &dyn Scope, depth: usize) -> Result<Value, Diagnostic> {

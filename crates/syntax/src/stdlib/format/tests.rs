@@ -73,7 +73,7 @@ fn prints_each_type_by_verb() {
         ("%-6s|", Value::string("héé"), "héé   |"),
         ("%.2s", Value::string("héé"), "hé"),
         ("%d", Value::string("x"), "%!d(string=x)"),
-        ("%08.3f", float(-3.14159), "-003.142"),
+        ("%08.3f", float(-3.125_49), "-003.125"),
         ("%+.2e", float(12345.678), "+1.23e+04"),
         ("%v", float(1e6), "1e+06"),
         ("%v", float(100_000.0), "100000"),

@@ -13,7 +13,11 @@ pub(super) fn json_path(args: &[Value]) -> CallResult {
     exactly::<2>(args)?;
     let (document, path) = (text(args, 0)?, text(args, 1)?);
     let steps = parse::parse(&path).map_err(CallError::Callee)?;
-    let document = json::parse(&document, json::Numbers::Integers).map_err(CallError::Callee)?;
+    // No document at all selects nothing, where a broken one is an error.
+    let document = match document.trim() {
+        "" => Value::Null,
+        document => json::parse(document, json::Numbers::Integers).map_err(CallError::Callee)?,
+    };
     Ok(Value::array(if steps.is_empty() { Vec::new() } else { select(&steps, &document, &document)? }))
 }
 
