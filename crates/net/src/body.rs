@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::{Instant, Sleep};
 
 /// Reading a body went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,9 @@ pub enum BodyError {
     /// The connection broke, or the peer broke the protocol.
     #[error("reading the body: {0}")]
     Transport(String),
+    /// It comes too slowly.
+    #[error("the body did not come in time")]
+    TooSlow,
     /// The body is larger than it may be.
     #[error("the body is larger than {limit} bytes")]
     TooLarge {
@@ -39,6 +44,48 @@ enum Kind {
     },
     Incoming(hyper::body::Incoming),
     Stream(UnsyncBoxBody<Bytes, BodyError>),
+    Paced(Box<Paced>),
+}
+
+/// How fast a body must come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The time that any body may take.
+    pub base: Duration,
+    /// Bytes per second that give a longer body more time; 0 gives none.
+    pub min_rate: u64,
+}
+
+impl Default for Pace {
+    /// 30 seconds, and a second more for each 16 KiB that have come.
+    fn default() -> Self {
+        Self { base: Duration::from_secs(30), min_rate: 16 << 10 }
+    }
+}
+
+struct Paced {
+    body: Body,
+    pace: Pace,
+    start: Instant,
+    read: u64,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if let Some(Ok(frame)) = &frame
+                && let Some(data) = frame.data_ref()
+                && self.pace.min_rate > 0
+            {
+                self.read += data.len() as u64;
+                let earned = Duration::from_millis(self.read.saturating_mul(1000) / self.pace.min_rate);
+                self.timer.as_mut().reset(self.start + self.pace.base + earned);
+            }
+            return Poll::Ready(frame);
+        }
+        self.timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::TooSlow)))
+    }
 }
 
 impl Body {
@@ -72,6 +119,33 @@ impl Body {
             Kind::Parts { parts, left, .. } => Self(Kind::Parts { parts, left, trailers: Some(headers) }),
             other => Self(other),
         }
+    }
+
+    /// The same, which fails with [`BodyError::TooSlow`] if it does not come in time.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        if matches!(self.0, Kind::Empty | Kind::Parts { .. }) {
+            return self;
+        }
+        let start = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(start + pace.base));
+        Self(Kind::Paced(Box::new(Paced { body: self, pace, start, read: 0, timer })))
+    }
+
+    /// Reads and forgets at most `limit` bytes within `timeout`, so that a client that is still sending sees the answer instead of a
+    /// broken connection.
+    pub async fn discard(mut self, limit: usize, timeout: Duration) {
+        let mut read = 0;
+        let read_all = async {
+            while let Some(Ok(frame)) = self.frame().await {
+                read += frame.data_ref().map_or(0, Bytes::len);
+                if read > limit {
+                    return;
+                }
+            }
+        };
+        // A slow client's connection is closed, which is all that can be done.
+        let _ = tokio::time::timeout(timeout, read_all).await;
     }
 
     /// The exact number of bytes, if it is known beforehand.
@@ -169,6 +243,7 @@ impl HttpBody for Body {
                 Pin::new(body).poll_frame(cx).map_err(|error| BodyError::Transport(crate::client::explain(&error)))
             }
             Kind::Stream(body) => Pin::new(body).poll_frame(cx),
+            Kind::Paced(paced) => paced.poll(cx),
         }
     }
 
@@ -178,6 +253,7 @@ impl HttpBody for Body {
             Kind::Parts { parts, trailers, .. } => parts.is_empty() && trailers.is_none(),
             Kind::Incoming(body) => body.is_end_stream(),
             Kind::Stream(body) => body.is_end_stream(),
+            Kind::Paced(paced) => paced.body.is_end_stream(),
         }
     }
 
@@ -187,6 +263,7 @@ impl HttpBody for Body {
             Kind::Parts { left, .. } => SizeHint::with_exact(*left),
             Kind::Incoming(body) => body.size_hint(),
             Kind::Stream(body) => body.size_hint(),
+            Kind::Paced(paced) => paced.body.size_hint(),
         }
     }
 }
