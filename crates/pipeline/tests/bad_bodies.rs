@@ -66,7 +66,9 @@ async fn wrong_requests_get_their_status_and_a_message() {
     let sink = Sink::start();
     let (_collector, door, grpc) = receiver(&sink);
     let span = |trace_id: &str| {
-        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{trace_id}","spanId":"eee19b7ec3c1b174","name":"x"}}]}}]}}]}}"#)
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{trace_id}","spanId":"eee19b7ec3c1b174","name":"x"}}]}}]}}]}}"#
+        )
     };
     let cases: Vec<(&str, Vec<(&str, &str)>, Vec<u8>, u16, &str)> = vec![
         ("/v1/traces", vec![JSON], span("$(openssl rand -hex 16)").into_bytes(), 400, "traceId"),

@@ -56,7 +56,11 @@ fn the_version_names_the_product() {
     for flag in ["--version", "-v"] {
         let ended = corten(&[flag]);
         assert_eq!(ended.code, Some(0));
-        assert!(ended.out.starts_with(concat!("corten, version v", env!("CARGO_PKG_VERSION"), " (revision: ")), "{}", ended.out);
+        assert!(
+            ended.out.starts_with(concat!("corten, version v", env!("CARGO_PKG_VERSION"), " (revision: ")),
+            "{}",
+            ended.out
+        );
     }
 }
 
@@ -121,7 +125,7 @@ fn fmt_names_every_syntax_error() {
     let ended = corten_reading(&["fmt"], "a {\n  b = \n}\nc = = 1\n");
     assert_eq!(ended.code, Some(1));
     let lines: Vec<&str> = ended.err.lines().collect();
-    assert!(lines.len() >= 3 && lines[0].starts_with("<stdin>:2:"), "{}", ended.err);
+    assert!(lines.len() >= 3 && lines[0].starts_with("<stdin>:3:1: "), "{}", ended.err);
     assert_eq!(lines.last(), Some(&"Error: encountered errors during formatting"));
     assert_eq!(ended.out, "");
 }
@@ -129,7 +133,11 @@ fn fmt_names_every_syntax_error() {
 #[test]
 fn a_missing_file_is_said() {
     for command in ["run", "validate"] {
-        let ended = corten(&[command, "/nonexistent/x.alloy", if command == "run" { "--server.http.listen-addr=127.0.0.1:0" } else { "--allow-warnings" }]);
+        let ended = corten(&[
+            command,
+            "/nonexistent/x.alloy",
+            if command == "run" { "--server.http.listen-addr=127.0.0.1:0" } else { "--allow-warnings" },
+        ]);
         assert_eq!(ended.code, Some(1));
         let last = ended.err.lines().last().expect("a line");
         assert!(last.starts_with("Error: reading config path \"/nonexistent/x.alloy\": "), "{}", ended.err);

@@ -45,7 +45,9 @@ fn listeners(pid: u32) -> Vec<String> {
     for (table, wildcard) in [("tcp", "0.0.0.0"), ("tcp6", "::")] {
         for line in std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default().lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            let (Some(local), Some(&"0A"), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9)) else { continue };
+            let (Some(local), Some(&"0A"), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9)) else {
+                continue;
+            };
             if sockets.iter().any(|socket| socket == inode) {
                 let (address, port) = local.split_once(':').unwrap();
                 let port = u16::from_str_radix(port, 16).unwrap();

@@ -37,7 +37,7 @@ impl Failure {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     if args.len() < 2 {
-        print(&format!("{}\n", command().render_long_help()));
+        print(&format!("{}\n", command().render_help()));
         return ExitCode::SUCCESS;
     }
     let result = match command().try_get_matches_from(&args) {
@@ -71,7 +71,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("validate", matches)) => validate::run(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
         _ => {
-            print(&format!("{}\n", command().render_long_help()));
+            print(&format!("{}\n", command().render_help()));
             Ok(())
         }
     }

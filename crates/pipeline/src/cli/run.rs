@@ -18,7 +18,7 @@ pub(super) fn command() -> Command {
         )
         .args_override_self(true)
         .args(flags::run_args())
-        .arg(Arg::new("path").value_name("PATH").help("File or directory; - reads standard input"))
+        .arg(Arg::new("path").value_name("PATH").help("Configuration file, or directory of *.alloy files"))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {

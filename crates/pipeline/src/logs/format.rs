@@ -42,8 +42,9 @@ pub(super) struct Record {
     pub(super) kind: u64,
 }
 
-/// A longer text is cut: a line must not be as long as what a client sends.
-const LONGEST_TEXT: usize = 8 * 1024;
+/// A longer text is cut: a line must not be as long as what a client sends. The longest that the debug exporter writes
+/// as a message should pass.
+const LONGEST_TEXT: usize = 64 * 1024;
 
 impl Record {
     pub(super) fn note_suppressed(&mut self, suppressed: u64) {

@@ -1,4 +1,4 @@
-//! At most ten lines of one kind a second.
+//! At most ten complaints of one kind a second.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

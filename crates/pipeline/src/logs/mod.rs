@@ -2,7 +2,7 @@
 //!
 //! Records wait in memory until the `logging` block has been evaluated, so that its level and format hold from the
 //! first line on; if the load fails they are printed all the same. One thread writes, so that a terminal that stands
-//! still never stops the data path. Lines of one kind are limited to ten a second. All that is not printed is counted.
+//! still never stops the data path. Warnings and errors of one kind are limited to ten a second. All that is not printed is counted.
 
 mod format;
 mod layer;
@@ -124,11 +124,7 @@ impl Logs {
     }
 
     fn write(&self, mut record: Record) {
-        let verdict = {
-            let mut limiter = self.0.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-            limiter.judge(record.kind, Instant::now())
-        };
-        match verdict {
+        match self.judge(&record) {
             Verdict::Suppress => return self.0.limited.inc(),
             Verdict::Print { suppressed: 0 } => {}
             Verdict::Print { suppressed } => record.note_suppressed(suppressed),
@@ -145,6 +141,15 @@ impl Logs {
             Stage::Settled(settings) => settings.format,
         };
         self.print(&record, format);
+    }
+
+    /// Complaints repeat as often as their cause; what is said at other levels (the debug exporter's records) is
+    /// asked for.
+    fn judge(&self, record: &Record) -> Verdict {
+        if record.level > Level::WARN {
+            return Verdict::Print { suppressed: 0 };
+        }
+        self.0.limiter.lock().unwrap_or_else(PoisonError::into_inner).judge(record.kind, Instant::now())
     }
 
     fn print(&self, record: &Record, format: Format) {
@@ -269,8 +274,11 @@ mod tests {
                 tracing::warn!(round, "again");
             }
             tracing::warn!("other");
+            for _ in 0..20 {
+                tracing::info!("asked for");
+            }
         });
-        assert_eq!(fixture.lines().len(), 11);
+        assert_eq!(fixture.lines().len(), 31);
         let text = fixture.metrics.render();
         assert!(text.contains(r#"corten_log_lines_dropped_total{reason="rate_limit"} 990"#), "{text}");
     }
