@@ -20,8 +20,8 @@ pub const SEGMENT_BYTES: usize = 256 << 10;
 const SHARED_UP_TO: usize = 64 << 10;
 
 /// A segment with no more room than this is closed when a body does not fit; with more it stays open for smaller
-/// ones. So a closed segment wastes an eighth at most.
-const CLOSE_BELOW: usize = SEGMENT_BYTES / 8;
+/// ones, and the body gets a buffer of its own. So a closed segment wastes 3 % at most.
+const CLOSE_BELOW: usize = SEGMENT_BYTES / 32;
 
 /// A closed segment with fewer bytes alive than this is better copied than kept.
 const STRAGGLERS_BELOW: usize = SEGMENT_BYTES / 4;
@@ -316,7 +316,7 @@ mod tests {
                 payload += size;
             }
             let used = budget.used();
-            assert!(used as f64 <= payload as f64 * 1.15 + SEGMENT_BYTES as f64, "{size}: {used} for {payload}");
+            assert!(used as f64 <= payload as f64 * 1.04 + SEGMENT_BYTES as f64, "{size}: {used} for {payload}");
         }
     }
 

@@ -62,7 +62,10 @@ impl<T: Payload> Queue<T> {
             let wake = [wake, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                at = &mut stop, if deadline.is_none() => deadline = Some(at),
+                at = &mut stop, if deadline.is_none() => {
+                    self.state().lanes.iter_mut().for_each(Lane::drain);
+                    deadline = Some(at);
+                }
                 Some((kind, id, result)) = under_way.next(), if !under_way.is_empty() => {
                     self.finish(kind, id, result);
                 }

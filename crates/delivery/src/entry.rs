@@ -18,7 +18,9 @@ pub(crate) const RECORD_BYTES: u64 = 512;
 pub(crate) struct Entry<T> {
     /// Its place in the order of arrival; pieces of one item share it.
     pub(crate) seq: u64,
-    /// What it is found by while under way; unlike `seq` it is unique.
+    /// Which part of the item it is, as a range of 2⁶⁴ths: start and width.
+    pub(crate) part: (u64, u64),
+    /// What it is found by while under way: unique.
     pub(crate) id: u64,
     pub(crate) item: T,
     /// Its share of the queue's size, in units of the sizer.
@@ -51,6 +53,11 @@ pub(crate) fn measure<T: Payload>(item: &T, sizer: Sizer) -> u64 {
 }
 
 impl<T: Payload> Entry<T> {
+    /// Where it stands in the order of arrival. Parts too small to be told apart were made in order.
+    pub(crate) fn place(&self) -> (u64, u64, u64) {
+        (self.seq, self.part.0, self.id)
+    }
+
     /// Puts the next entry behind this one.
     ///
     /// # Errors
@@ -73,15 +80,19 @@ impl<T: Payload> Entry<T> {
         sizer: Sizer,
         how: impl FnOnce(T) -> Result<(T, T), T>,
     ) -> Result<(Self, Self), Self> {
-        let Self { seq, id: own_id, item, charge, enqueued, tried, failures, ready, waiters } = self;
-        let piece = |id, item, charge, waiters| Self { seq, id, item, charge, enqueued, tried, failures, ready, waiters };
+        let Self { seq, part, id: own_id, item, charge, enqueued, tried, failures, ready, waiters } = self;
+        let piece = |part, id, item, charge, waiters| {
+            Self { seq, part, id, item, charge, enqueued, tried, failures, ready, waiters }
+        };
+        let half = part.1 / 2;
         match how(item) {
             Ok((first, second)) => {
                 let share = if sizer == Sizer::Requests { 0 } else { measure(&second, sizer).min(charge) };
                 let (a, b) = (waiters.clone(), waiters);
-                Ok((piece(own_id, first, charge - share, a), piece(id, second, share, b)))
+                let first = piece((part.0, half), own_id, first, charge - share, a);
+                Ok((first, piece((part.0 + half, half), id, second, share, b)))
             }
-            Err(item) => Err(piece(own_id, item, charge, waiters)),
+            Err(item) => Err(piece(part, own_id, item, charge, waiters)),
         }
     }
 

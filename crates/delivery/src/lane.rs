@@ -92,11 +92,11 @@ impl<T: Payload> Lane<T> {
 
     /// Puts something that was taken out back in its place among what is tried again. The charge is still counted.
     pub(crate) fn put_back(&mut self, entry: Entry<T>) {
-        let place = self.retrying.partition_point(|other| (other.seq, other.id) < (entry.seq, entry.id));
+        let place = self.retrying.partition_point(|other| other.place() < entry.place());
         self.retrying.insert(place, entry);
     }
 
-    /// What to do now. `ids` numbers pieces; while draining nothing waits for company or for a pause.
+    /// What to do now. `ids` numbers pieces; while draining nothing waits, for company or for its time.
     pub(crate) fn next(&mut self, policy: &Policy, now: Instant, draining: bool, ids: &mut u64) -> Step<T> {
         if let Some(until) = self.paused {
             if draining || self.probe.is_some() || (self.retrying.is_empty() && self.waiting.is_empty()) {
@@ -122,7 +122,7 @@ impl<T: Payload> Lane<T> {
             return checked(Step::Start(entry));
         }
         let mut wake = self.retrying.iter().filter_map(|entry| entry.ready).min().filter(|_| !draining);
-        if self.in_flight.len() + self.retrying.len() < policy.consumers || draining {
+        if self.in_flight.len() + self.retrying.len() < policy.consumers {
             match checked(self.form(policy, now, draining, ids)) {
                 Step::Wait(at) => wake = [wake, at].into_iter().flatten().min(),
                 step => return step,
@@ -194,10 +194,20 @@ impl<T: Payload> Lane<T> {
         self.waiting.push_front(entry);
     }
 
-    /// The destination takes data again.
-    pub(crate) fn resume(&mut self) {
-        (self.streak, self.pauses, self.paused, self.probe) = (0, 0, None, None);
+    /// The last chance before the instance ends: what waits alone for its next attempt gets it now, and no other.
+    pub(crate) fn drain(&mut self) {
         self.retrying.iter_mut().for_each(|entry| entry.ready = None);
+    }
+
+    /// The destination takes data. Returns whether it had been waited for.
+    pub(crate) fn resume(&mut self) -> bool {
+        (self.streak, self.pauses) = (0, 0);
+        let was_paused = self.paused.take().is_some();
+        if was_paused {
+            self.probe = None;
+            self.retrying.iter_mut().for_each(|entry| entry.ready = None);
+        }
+        was_paused
     }
 }
 

@@ -199,12 +199,6 @@ impl Lane {
     pub(crate) fn dropped(&self, reason: DropReason) -> &Counter {
         &self.dropped[reason as usize]
     }
-
-    /// Items settled for good.
-    #[cfg(test)]
-    pub(crate) fn all_dropped(&self) -> u64 {
-        self.dropped.iter().map(Counter::get).sum()
-    }
 }
 
 impl std::fmt::Debug for QueueMetrics {

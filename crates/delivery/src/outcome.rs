@@ -158,10 +158,9 @@ impl<T: Payload> Lane<T> {
     }
 
     fn recover(&mut self, change: &mut Change<T>) {
-        if self.paused.is_some() {
+        if self.resume() {
             change.turn = Some(Turn::Up);
         }
-        self.resume();
     }
 
     fn end(&mut self, entry: Entry<T>, fate: Fate, change: &mut Change<T>) {

@@ -230,6 +230,7 @@ impl<T: Payload> Queue<T> {
         self.count_held(item.bytes(), true);
         let entry = Entry {
             seq: state.next_seq,
+            part: (0, u64::MAX),
             id: state.next_id,
             item,
             charge,
@@ -266,6 +267,7 @@ impl<T: Payload> Queue<T> {
                 self.metrics.lanes[kind].own.queue_size.add(charge as f64 - entry.charge as f64);
                 state.next_id += 1;
                 (entry.seq, entry.id, entry.charge) = (first + place as u64, state.next_id, charge);
+                entry.part = (0, u64::MAX);
                 (entry.ready, entry.failures) = (None, 0);
                 self.count_held(entry.item.bytes(), true);
                 state.lanes[kind].unshift(&self.policy, entry);
@@ -305,7 +307,7 @@ impl<T: Payload> Queue<T> {
             lane.own.in_flight.set(0.0);
             lane.own.paused.set(0.0);
         }
-        entries.sort_by_key(|entry| (entry.seq, entry.id));
+        entries.sort_by_key(Entry::place);
         Carry { entries, metrics: Some(Arc::clone(&self.metrics)) }
     }
 }

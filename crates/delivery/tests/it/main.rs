@@ -1,0 +1,6 @@
+//! Queues against back ends that do as told, in simulated time.
+
+mod bench;
+mod memory;
+mod queue;
+mod simulation;
