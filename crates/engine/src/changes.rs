@@ -1,6 +1,6 @@
 //! What running components export anew, until it is planned for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corten_component::NodeId;
@@ -16,6 +16,8 @@ struct State {
     current: HashMap<NodeId, Arc<Object>>,
     /// The newest exports of those that have published since: at most one for each node.
     pending: BTreeMap<NodeId, Arc<Object>>,
+    /// Nodes whose new exports have been taken by a plan that failed.
+    again: BTreeSet<NodeId>,
     /// Whether an import has new content.
     content: bool,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Changes {
 
 /// What has happened since the last plan.
 pub(crate) struct News {
-    pub(crate) changed: Vec<NodeId>,
+    pub(crate) changed: BTreeSet<NodeId>,
     pub(crate) content: bool,
 }
 
@@ -67,7 +69,7 @@ impl Changes {
         loop {
             {
                 let state = self.state();
-                if state.content || !state.pending.is_empty() {
+                if state.content || !state.pending.is_empty() || !state.again.is_empty() {
                     return;
                 }
             }
@@ -79,10 +81,19 @@ impl Changes {
     pub(crate) fn take(&self) -> News {
         let mut state = self.state();
         let pending = std::mem::take(&mut state.pending);
-        let changed = pending.keys().cloned().collect();
+        let mut changed = std::mem::take(&mut state.again);
+        changed.extend(pending.keys().cloned());
         state.current.extend(pending);
         self.waiting.set(0.0);
         News { changed, content: std::mem::take(&mut state.content) }
+    }
+
+    /// Gives back what was taken for a plan that failed: the next one must see to it.
+    pub(crate) fn give_back(&self, news: News) {
+        let mut state = self.state();
+        state.again.extend(news.changed);
+        state.content |= news.content;
+        self.wake.notify_one();
     }
 
     /// What each component exports.

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::engine::Inner;
-use crate::live::{Graph, LiveComponent, LiveNode, What, capsules, each_capsule, evaluated};
+use crate::live::{Erased, Graph, LiveComponent, LiveNode, What, capsules, each_capsule, evaluated};
 use crate::plan::{Building, Entry};
 use crate::prepare::Prepared;
 use crate::run::{Runner, Stopped};
@@ -132,8 +132,8 @@ pub(crate) async fn commit(
         carries.remove(&node.id);
     }
 
-    let nodes = assemble(engine, old, entries, &mut prepared, carries, &mut done);
-    for (_, update) in &nodes.updates {
+    let nodes = assemble(engine, entries, &mut prepared, carries, &mut done);
+    for update in &nodes.updates {
         if let Some(component) = nodes.graph.nodes[*update].component() {
             component.runner.update(Arc::clone(&component.args));
         }
@@ -171,7 +171,7 @@ fn retire(engine: &Arc<Inner>, node: &Arc<LiveNode>) {
 
 struct Assembled {
     graph: Graph,
-    updates: Vec<(NodeId, usize)>,
+    updates: Vec<usize>,
 }
 
 /// Who owns each port and handle that can be referred to.
@@ -209,7 +209,6 @@ impl Owners {
 /// Starts what is new, consumers first, and makes the graph of what runs then.
 fn assemble(
     engine: &Arc<Inner>,
-    old: &Arc<Graph>,
     entries: Vec<Entry>,
     prepared: &mut Prepared,
     mut carries: HashMap<NodeId, Carry>,
@@ -255,7 +254,7 @@ fn assemble(
     let mut builds: Vec<(usize, Box<Building>)> = Vec::new();
     let mut updates = Vec::new();
     for (at, entry) in entries.into_iter().enumerate() {
-        let mut keep = |mut node: LiveNode, args: Option<crate::live::Erased>| {
+        let mut keep = |mut node: LiveNode, args: Option<Erased>| {
             if let What::Component(component) = &mut node.what {
                 (component.level, component.uses) = (levels[at], uses[at].clone());
                 if let Some(args) = args {
@@ -271,7 +270,7 @@ fn assemble(
             }
             Entry::Update { live: node, args } => {
                 done.updated += 1;
-                updates.push((node.id.clone(), at));
+                updates.push(at);
                 keep(node, Some(args));
             }
             Entry::Build(building) => {
@@ -292,18 +291,18 @@ fn assemble(
         let carry = carries.remove(&building.id);
         live[at] = Some(start(engine, *building, resources, carry, uses[at].clone(), levels[at]));
     }
-    let _ = old;
     Assembled { graph: Graph::new(live.into_iter().flatten().collect()), updates }
 }
 
 fn start(
     engine: &Arc<Inner>,
     building: Building,
-    resources: Vec<(ResourceId, crate::live::Erased)>,
+    resources: Vec<(ResourceId, Erased)>,
     carry: Option<Carry>,
     uses: Vec<NodeId>,
     level: usize,
 ) -> LiveNode {
+    let evaluation = evaluated();
     let Building { id, name, label, references, exports, body, node, registration, args, instance, pending, .. } =
         building;
     // The instance before has nothing to say any more; the new one may have spoken while it was built.
@@ -318,7 +317,7 @@ fn start(
     node.gates().iter().for_each(|gate| gate.open());
     let component = LiveComponent { node, registration, args, resources, runner, uses, level };
     let what = What::Component(component);
-    LiveNode { id, name, label, references, exports, evaluation: evaluated(), body, what }
+    LiveNode { id, name, label, references, exports, evaluation, body, what }
 }
 
 /// Tells the host about its blocks, where something has changed.

@@ -37,7 +37,7 @@ impl HostBlock {
     ///
     /// `apply` is called at a commit, after all components run: at the first load and whenever the arguments have
     /// changed; with `None` if the block is not there (at the first load too). It must not wait. Its error goes to
-    /// the log and to the health of the block: the reload stands.
+    /// the log: the reload stands.
     pub fn new<A: Arguments>(
         name: &'static str,
         kind: HostKind,

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use std::panic::AssertUnwindSafe;
+
 use corten_component::NodeId;
 use corten_syntax::{Diagnostic, Diagnostics, SourceMap};
+use futures_util::FutureExt;
 
 use crate::changes::Changes;
 use crate::commit::{commit, module_paths};
@@ -13,6 +16,9 @@ use crate::engine::{Inner, Refusals};
 use crate::module::{Env, Frame};
 use crate::plan::{Mode, Planner, Program, sha256};
 use crate::prepare::prepare;
+use crate::run::panic_text;
+use crate::source::Texts;
+use crate::validate::deprecated;
 use crate::{LoadError, LoadReport, LoadStage, Source};
 
 /// What plans go on from. Whoever holds it is the only one who plans.
@@ -39,7 +45,6 @@ impl Drop for Evaluating<'_> {
 }
 
 pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadReport, LoadError> {
-    let started = Instant::now();
     let origin = source.name();
     let mut plans = engine.plans.lock().await;
     let _evaluating = Evaluating::new(engine);
@@ -51,7 +56,23 @@ pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadRepo
     let texts = source
         .read()
         .map_err(|why| error(LoadStage::Read, SourceMap::default(), vec![Diagnostic::error(None, why)]))?;
-    engine.changes.take();
+    // Dependants of what has changed meanwhile are evaluated by this load, or by the next plan if it fails.
+    let news = engine.changes.take();
+    let answer = load_texts(engine, &mut plans, origin, texts).await;
+    if answer.is_err() {
+        engine.changes.give_back(news);
+    }
+    answer
+}
+
+async fn load_texts(
+    engine: &Arc<Inner>,
+    plans: &mut Plans,
+    origin: String,
+    texts: Texts,
+) -> Result<LoadReport, LoadError> {
+    let started = Instant::now();
+    let error = |stage, source_map, diagnostics| LoadError { stage, origin: origin.clone(), source_map, diagnostics };
     let live = engine.live();
     let mut planner = Planner::new(engine, Arc::clone(&live), Mode::Load, engine.changes.current());
     let mut program = match planner.program(origin.clone(), Arc::new(texts)) {
@@ -77,7 +98,10 @@ pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadRepo
     };
     program.map = planner.map;
     program.structures = planner.structures;
-    let warnings = planner.warnings;
+    let mut warnings = planner.warnings;
+    for node in &program.root.nodes {
+        deprecated(&program.root, node, &mut warnings);
+    }
     let sha256 = sha256(&program.texts);
     let done = commit(engine, &live, planner.entries, prepared).await;
     engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(engine));
@@ -122,18 +146,29 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
         if news.changed.is_empty() && !news.content {
             continue;
         }
-        let Some(program) = plans.program.take() else { continue };
-        plans.program = Some(again(&engine, program, news.changed, news.content).await);
+        let Some(program) = plans.program.clone() else { continue };
+        // A component's code runs in here; its panic must not be the last re-evaluation.
+        let plan = AssertUnwindSafe(again(&engine, program, &news.changed, news.content)).catch_unwind();
+        match plan.await {
+            Ok(program) => plans.program = Some(program),
+            Err(panic) => {
+                engine.metrics.panics().count();
+                tracing::error!(panic = %panic_text(&*panic), "re-evaluation panicked");
+            }
+        }
     }
 }
 
 /// Plans and commits what follows from changed exports or content.
-async fn again(engine: &Arc<Inner>, program: Program, changed: Vec<NodeId>, content: bool) -> Program {
+async fn again(engine: &Arc<Inner>, program: Program, changed: &BTreeSet<NodeId>, content: bool) -> Program {
     let live = engine.live();
     let mode = match content {
         true => Mode::Content,
-        false => Mode::Exports { dirty: dependants(engine, &program, &changed) },
+        false => Mode::Exports { dirty: dependants(engine, changed) },
     };
+    if matches!(&mode, Mode::Exports { dirty } if dirty.is_empty()) {
+        return program;
+    }
     let mut refusals = Refusals::new();
     loop {
         let mut planner = Planner::new(engine, Arc::clone(&live), mode.clone(), engine.changes.current());
@@ -174,8 +209,7 @@ async fn again(engine: &Arc<Inner>, program: Program, changed: Vec<NodeId>, cont
 }
 
 /// The nodes that refer to changed ones directly; the walk finds those behind them.
-fn dependants(engine: &Inner, program: &Program, changed: &[NodeId]) -> BTreeSet<NodeId> {
-    let _ = program;
+fn dependants(engine: &Inner, changed: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let graph = engine.live();
     let mut dirty = BTreeSet::new();
     for id in changed {

@@ -149,7 +149,7 @@ pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &G
 
     let edges: Vec<&[usize]> = nodes.iter().map(|node| &node.needs[..]).collect();
     let (cycles, order) = (components(&edges), order(&edges));
-    let structure = Structure { kind: spec.kind, lexical, nodes, index: shell.index, order, variable: shell.variable };
+    let structure = Structure { lexical, nodes, index: shell.index, order, variable: shell.variable };
     Examined { structure, blocks, unresolved, cycles, warnings }
 }
 

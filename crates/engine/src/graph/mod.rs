@@ -4,8 +4,6 @@ mod build;
 mod classify;
 mod cycles;
 mod resolve;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,6 +14,7 @@ use corten_syntax::{Diagnostic, Diagnostics};
 
 pub(crate) use build::{GraphContext, build};
 pub(crate) use cycles::{load_message, validate_messages};
+pub(crate) use resolve::each_expression;
 
 /// What a body is, which decides what may stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +113,6 @@ impl NodeDef {
 /// One body as a graph.
 #[derive(Debug)]
 pub(crate) struct Structure {
-    pub(crate) kind: ModuleKind,
     pub(crate) lexical: Arc<Lexical>,
     /// In the order of the file.
     pub(crate) nodes: Vec<NodeDef>,

@@ -28,9 +28,9 @@ pub(crate) enum Specification {
 }
 
 impl Specification {
-    /// Whether the content comes from another machine.
-    pub(crate) fn is_remote(&self) -> bool {
-        matches!(self, Self::Http { .. } | Self::Git { .. })
+    /// Whether the content comes from a web server, which may not have files of this machine imported.
+    pub(crate) fn is_http(&self) -> bool {
+        matches!(self, Self::Http { .. })
     }
 
     /// Brings the content as it is now.

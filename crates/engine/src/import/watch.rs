@@ -59,7 +59,7 @@ async fn follow(state: Weak<ImportState>, engine: Weak<Inner>, path: Option<Path
             registry: &settings.registry,
             host_blocks: &settings.host_blocks,
             map: &Default::default(),
-            fetched: state.specification.is_remote(),
+            fetched: state.specification.is_http(),
         };
         let before = state.health();
         if state.take(read, &context) {

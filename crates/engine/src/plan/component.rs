@@ -159,7 +159,7 @@ async fn build(
 }
 
 /// `unrecognized block name` for bodies that take attributes only.
-pub(super) fn no_blocks(name: &str, span: corten_syntax::Span) -> Diagnostic {
+pub(crate) fn no_blocks(name: &str, span: corten_syntax::Span) -> Diagnostic {
     Diagnostic::error(span, format!("unrecognized block name {}", quote(name)))
         .with_help("a custom component takes attributes only")
 }

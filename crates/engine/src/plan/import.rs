@@ -29,7 +29,7 @@ impl Planner<'_> {
             What::Import { state, .. } if state.specification == wanted => Some(Arc::clone(state)),
             _ => None,
         });
-        let fetched = at.frame.env.fetched || wanted.is_remote();
+        let fetched = at.frame.env.fetched || wanted.is_http();
         let state = match old {
             Some(state) => {
                 // A load reads files again, so that what it answers holds for what stands there now.

@@ -21,6 +21,7 @@ use crate::engine::{Exports, Inner, Refusals};
 use crate::graph::{GraphContext, Structure};
 use crate::live::{Erased, Graph, LiveNode};
 
+pub(crate) use component::no_blocks;
 pub(crate) use foreach::ForeachArguments;
 pub(crate) use program::{Program, sha256};
 pub(crate) use value::{ArgumentArguments, ExportArguments};

@@ -1,0 +1,95 @@
+//! Exports that change while components run.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Bench;
+
+const CHAIN: &str = r#"
+test.value "a" { initial = "one" }
+test.value "b" { initial = test.value.a.value + "!" }
+test.sink "c" { tag = test.value.b.value }
+test.sink "d" { tag = "alone" }
+"#;
+
+async fn running(text: &str) -> Bench {
+    let bench = Bench::new();
+    bench.good(text).await;
+    bench.until("the value runs", |b| b.hub.publish.lock().unwrap().contains_key("test.value.a")).await;
+    bench.hub.events();
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_export_reaches_dependants_of_dependants_and_nobody_else() {
+    let bench = running(CHAIN).await;
+    assert_eq!(bench.argument("test.sink.c", "tag"), "one!");
+    bench.hub.publish("test.value.a", "two");
+    bench.until("c has it", |b| b.argument("test.sink.c", "tag") == "two!").await;
+    bench.until("c runs", |b| b.hub.events.lock().unwrap().contains(&"start test.sink.c".to_owned())).await;
+    assert_eq!(bench.hub.events(), ["build test.sink.c", "stop test.sink.c", "start test.sink.c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_equal_export_changes_nothing() {
+    let bench = running(CHAIN).await;
+    bench.hub.publish("test.value.a", "one");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(bench.hub.events().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_longer_evaluates_keeps_its_arguments_and_says_so() {
+    let bench = running(CHAIN).await;
+    bench.hub.publish("test.value.a", "x");
+    bench.until("c has it", |b| b.argument("test.sink.c", "tag") == "x!").await;
+    let text = "test.value \"a\" { initial = \"good\" }\ntest.sink \"c\" { tag = test.value.a.value }";
+    bench.good(text).await;
+    bench.until("a runs anew", |b| b.hub.publish.lock().unwrap()["test.value.a"].receiver_count() == 1).await;
+    bench.hub.publish("test.value.a", "bad");
+    bench.until("c is unhealthy", |b| b.health("test.sink.c").starts_with("unhealthy")).await;
+    assert_eq!(
+        bench.health("test.sink.c"),
+        "unhealthy: component evaluation failed: test.alloy:2:23: Failed to build component: building component: \
+         the tag is bad"
+    );
+    assert_eq!(bench.argument("test.sink.c", "tag"), "good");
+    assert_eq!(bench.engine.health_summary().unhealthy, ["test.sink.c"]);
+    bench.hub.publish("test.value.a", "fine");
+    bench.until("c has it", |b| b.argument("test.sink.c", "tag") == "fine").await;
+    assert!(bench.health("test.sink.c").starts_with("healthy"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_export_that_changes_during_a_plan_is_planned_for_afterwards() {
+    let bench = running(CHAIN).await;
+    let slow = format!("{CHAIN}\ntest.value \"slow\" {{\n slow = true\n}}");
+    let engine = bench.engine.clone();
+    let load = tokio::spawn(async move { engine.load(corten_engine::Source::text("test.alloy", slow)).await });
+    bench.hub.begun.notified().await;
+    // The plan has evaluated everything with the old value, and is not done.
+    bench.hub.publish("test.value.a", "during");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(bench.argument("test.sink.c", "tag"), "one!");
+    bench.hub.go.notify_one();
+    load.await.unwrap().unwrap();
+    bench.until("c has it", |b| b.argument("test.sink.c", "tag") == "during!").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_load_does_not_swallow_a_changed_export() {
+    let bench = running(CHAIN).await;
+    // Both are waiting when the load takes them: no await between.
+    bench.hub.publish("test.value.a", "kept");
+    let lines = bench.bad(&format!("{CHAIN}\ntest.sink \"e\" {{\n tag = \"bad\"\n}}")).await;
+    assert!(lines[0].contains("the tag is bad"), "{lines:?}");
+    bench.until("c has it", |b| b.argument("test.sink.c", "tag") == "kept!").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_never_ends_is_given_up() {
+    let bench = running(CHAIN).await;
+    let lines = bench.bad("test.value \"s\" { slow = true }").await;
+    assert_eq!(lines, ["1:1 Failed to build component: building component: it did not finish within 10 s"]);
+    assert_eq!(bench.argument("test.sink.c", "tag"), "one!");
+}
