@@ -4,6 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -227,6 +228,12 @@ impl<C: Component> RunContext<C> {
     pub async fn stopping(&self) {
         let mut phase = self.state.phase.clone();
         let _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })).await;
+    }
+
+    /// Whether another instance will inherit the carry. Means something once the instance is stopping: `true`, hand
+    /// over what is left at once; `false` (removed, shutting down), nobody else will deliver it.
+    pub fn is_inherited(&self) -> bool {
+        self.state.inherited.load(Ordering::Acquire)
     }
 
     /// By when the instance must have returned; `None` while running.

@@ -4,6 +4,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corten_syntax::Object;
@@ -175,6 +176,8 @@ pub struct Control {
     pub phase: watch::Sender<Phase>,
     /// New arguments for an instance that absorbs them.
     pub arguments: watch::Sender<Arc<dyn Any + Send + Sync>>,
+    /// Set before `phase` if another instance will inherit what this one leaves.
+    pub inherited: Arc<AtomicBool>,
 }
 
 /// The instance's end, still without its type.
@@ -182,11 +185,16 @@ pub struct RunState {
     pub(crate) node: Arc<Node>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) arguments: watch::Receiver<Arc<dyn Any + Send + Sync>>,
+    pub(crate) inherited: Arc<AtomicBool>,
 }
 
 /// Both ends for one instance.
 pub fn control(node: &Arc<Node>, arguments: Arc<dyn Any + Send + Sync>) -> (Control, RunState) {
     let (phase, phase_rx) = watch::channel(Phase::Running);
     let (arguments, arguments_rx) = watch::channel(arguments);
-    (Control { phase, arguments }, RunState { node: Arc::clone(node), phase: phase_rx, arguments: arguments_rx })
+    let inherited = Arc::<AtomicBool>::default();
+    (
+        Control { phase, arguments, inherited: Arc::clone(&inherited) },
+        RunState { node: Arc::clone(node), phase: phase_rx, arguments: arguments_rx, inherited },
+    )
 }

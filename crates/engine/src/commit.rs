@@ -35,7 +35,7 @@ pub(crate) struct Committed {
 }
 
 /// Stops an instance: nobody enters any more, whoever is inside leaves, then it finishes what it holds.
-async fn stop(component: &LiveComponent, deadline: Instant) -> Stopped {
+async fn stop(component: &LiveComponent, deadline: Instant, inherited: bool) -> Stopped {
     let gates = component.node.gates();
     gates.iter().for_each(|gate| gate.shut());
     // Calls may use half of the time; the rest belongs to the instance.
@@ -48,12 +48,14 @@ async fn stop(component: &LiveComponent, deadline: Instant) -> Stopped {
     if tokio::time::timeout_at(half, quiet).await.is_err() {
         tracing::warn!(component_id = component.node.id().local(), "calls are still inside a component that ends");
     }
-    component.runner.stop(deadline).await
+    component.runner.stop(deadline, inherited).await
 }
 
 /// Stops nodes level by level. Each level has its share of the time that is left, and what others did not need.
+/// What the nodes in `inheriting` leave is for another instance.
 pub(crate) async fn stop_in_order(
     nodes: &[&Arc<LiveNode>],
+    inheriting: &HashSet<NodeId>,
     deadline: Instant,
     abandoned: &mut Vec<String>,
 ) -> HashMap<NodeId, Carry> {
@@ -69,7 +71,9 @@ pub(crate) async fn stop_in_order(
         let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
         left -= 1;
         let until = Instant::now() + share;
-        let ends = members.iter().map(|(id, component)| async move { (*id, stop(component, until).await) });
+        let ends = members.iter().map(|(id, component)| async move {
+            (*id, stop(component, until, inheriting.contains(*id)).await)
+        });
         for (id, end) in join_all(ends).await {
             match end {
                 Stopped::Ended(Some(carry)) => {
@@ -105,8 +109,8 @@ pub(crate) async fn commit(
     let mut done = Committed::default();
     let deadline = Instant::now() + engine.settings.replace_deadline;
 
-    let replaced: HashSet<&NodeId> =
-        entries.iter().filter(|entry| matches!(entry, Entry::Build(b) if b.replaces)).map(Entry::id).collect();
+    let replaces = |entry: &&Entry| matches!(entry, Entry::Build(building) if building.replaces);
+    let replaced: HashSet<NodeId> = entries.iter().filter(replaces).map(|entry| entry.id().clone()).collect();
     let built: HashSet<&NodeId> =
         entries.iter().filter(|entry| matches!(entry, Entry::Build(_))).map(Entry::id).collect();
     let kept: HashSet<&NodeId> = entries.iter().map(Entry::id).filter(|id| !built.contains(id)).collect();
@@ -124,9 +128,9 @@ pub(crate) async fn commit(
     let gone: Vec<&Arc<LiveNode>> =
         old.components().map(|(node, _)| node).filter(|n| !kept.contains(&n.id) && !replaced.contains(&n.id)).collect();
     let gone: Vec<Arc<LiveNode>> = gone.into_iter().cloned().collect();
-    drop((replaced, built, kept, moved));
+    drop((built, kept, moved));
 
-    let mut carries = stop_in_order(&first, deadline, &mut done.abandoned).await;
+    let mut carries = stop_in_order(&first, &replaced, deadline, &mut done.abandoned).await;
     for node in gone.iter().filter(|node| first.iter().any(|other| other.id == node.id)) {
         retire(engine, node);
         carries.remove(&node.id);
@@ -141,7 +145,8 @@ pub(crate) async fn commit(
     let graph = Arc::new(nodes.graph);
     engine.set_live(Arc::clone(&graph));
 
-    stop_in_order(&later, Instant::now() + engine.settings.replace_deadline, &mut done.abandoned).await;
+    let deadline = Instant::now() + engine.settings.replace_deadline;
+    stop_in_order(&later, &HashSet::new(), deadline, &mut done.abandoned).await;
     later.iter().for_each(|node| retire(engine, node));
     done.stopped = gone.len();
     apply_host_blocks(engine, old, &graph);
@@ -360,7 +365,7 @@ pub(crate) async fn drain(engine: &Arc<Inner>, within: Duration) -> (usize, Vec<
     let graph = engine.live();
     let mut abandoned = Vec::new();
     let nodes: Vec<&Arc<LiveNode>> = graph.components().map(|(node, _)| node).collect();
-    stop_in_order(&nodes, Instant::now() + within, &mut abandoned).await;
+    stop_in_order(&nodes, &HashSet::new(), Instant::now() + within, &mut abandoned).await;
     graph.components().for_each(|(_, component)| close(component));
     (nodes.len() - abandoned.len(), abandoned)
 }

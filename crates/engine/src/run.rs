@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corten_component::node::{Control, Phase, RunState};
@@ -94,10 +95,11 @@ impl Runner {
         self.control.arguments.send_replace(args);
     }
 
-    /// Tells the instance to stop and waits for what it leaves.
-    pub(crate) async fn stop(&self, deadline: Instant) -> Stopped {
+    /// Tells the instance to stop and waits for what it leaves; `inherited`: for another instance.
+    pub(crate) async fn stop(&self, deadline: Instant, inherited: bool) -> Stopped {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut task) = task else { return Stopped::Ended(None) };
+        self.control.inherited.store(inherited, Ordering::Release);
         self.control.phase.send_replace(Phase::Stopping { deadline });
         // The instance knows the deadline and may use all of it; what comes a moment late is still taken.
         let patience = deadline + std::time::Duration::from_millis(100);

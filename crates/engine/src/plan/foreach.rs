@@ -37,12 +37,8 @@ impl Planner<'_> {
     pub(super) async fn foreach(&mut self, at: At<'_, '_>, template: &Arc<Structure>) -> Result<Outcome, Failure> {
         let body = self.body(&at)?;
         let args: ForeachArguments = decode(&body)?;
-        // A nested template may need nodes of bodies outside; if one has failed, so has this.
         let node = &at.frame.structure.nodes[at.index];
-        if node.needs.iter().any(|need| at.frame.values[*need].is_none()) {
-            return Err(Vec::new());
-        }
-        let outside = node.needs.iter().any(|need| at.frame.changed[*need]);
+        let outside = self.is_dirty(&at.id) || node.needs.iter().any(|need| at.frame.changed[*need]);
         let known = self.live.get(&at.id).is_some_and(|live| live.body.same(&body));
         let force = at.force || outside || !known;
         let base = inner_path(at.id.path(), at.id.local());

@@ -75,7 +75,12 @@ impl Planner<'_> {
         if let Some(why) = self.refusals.get(&at.id) {
             return Err(vec![Diagnostic::error(None, why.clone())]);
         }
-        match &structure.nodes[at.index].kind {
+        let node = &structure.nodes[at.index];
+        // What it needs has failed, and was reported there.
+        if node.needs.iter().any(|need| at.frame.values[*need].is_none()) {
+            return Err(Vec::new());
+        }
+        match &node.kind {
             Kind::Component(registration) => self.component(at, registration).await,
             Kind::Custom(definition) => self.custom(at, definition).await,
             Kind::Foreach { template } => self.foreach(at, template).await,
@@ -93,6 +98,11 @@ impl Planner<'_> {
             What::Component(_) => self.current.get(&live.id).unwrap_or(&live.exports).clone(),
             _ => Arc::clone(&live.exports),
         }
+    }
+
+    /// Whether what a node refers to has been published anew.
+    pub(super) fn is_dirty(&self, id: &NodeId) -> bool {
+        matches!(&self.mode, Mode::Exports { dirty } if dirty.contains(id))
     }
 
     /// Whether a node could mean something else than before.

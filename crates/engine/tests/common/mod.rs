@@ -203,7 +203,8 @@ impl Component for Pass {
             match next {
                 Some(item) => {
                     let _ = self.to.consume(item).await;
-                    if cx.deadline().is_some() {
+                    // What is left is for the next instance, if there is one.
+                    if cx.deadline().is_some() && cx.is_inherited() {
                         break;
                     }
                 }
