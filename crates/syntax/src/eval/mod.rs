@@ -8,10 +8,11 @@ mod suggest;
 
 use std::sync::Arc;
 
+pub use crate::nearest;
 pub use locate::locate;
 pub use print::print;
 pub use references::{Traversal, references};
-pub use suggest::{did_you_mean, nearest};
+pub use suggest::did_you_mean;
 
 pub use crate::value::PathElem;
 
