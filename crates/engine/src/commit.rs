@@ -71,9 +71,9 @@ pub(crate) async fn stop_in_order(
         let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
         left -= 1;
         let until = Instant::now() + share;
-        let ends = members.iter().map(|(id, component)| async move {
-            (*id, stop(component, until, inheriting.contains(*id)).await)
-        });
+        let ends = members
+            .iter()
+            .map(|(id, component)| async move { (*id, stop(component, until, inheriting.contains(*id)).await) });
         for (id, end) in join_all(ends).await {
             match end {
                 Stopped::Ended(Some(carry)) => {

@@ -198,19 +198,20 @@ impl Component for Pass {
             let mut items = self.queue.items.lock().unwrap();
             carry.into_iter().rev().for_each(|item| items.push_front(item));
         }
-        loop {
+        // What is left at the end is for the next instance, if there is one.
+        while !(cx.deadline().is_some() && cx.is_inherited()) {
             let next = self.queue.items.lock().unwrap().pop_front();
             match next {
                 Some(item) => {
-                    let _ = self.to.consume(item).await;
-                    // What is left is for the next instance, if there is one.
-                    if cx.deadline().is_some() && cx.is_inherited() {
-                        break;
+                    let number = item.number;
+                    if let Err(why) = self.to.consume(item).await {
+                        self.hub.log(&format!("lost {number}: {why:?}"), cx.id());
                     }
                 }
+                None if cx.deadline().is_some() => break,
                 None => tokio::select! {
                     () = self.queue.more.notified() => {}
-                    () = cx.stopping() => break,
+                    () = cx.stopping() => {}
                 },
             }
         }
