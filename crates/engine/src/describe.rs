@@ -27,11 +27,9 @@ pub(crate) fn all(engine: &Inner) -> Vec<ComponentInfo> {
 pub(crate) fn one(engine: &Inner, id: &NodeId) -> Option<ComponentInfo> {
     let graph = engine.live();
     let node = graph.get(id)?;
-    let users = graph.nodes.iter().filter(|other| {
-        other.kind().is_some()
-            && other.id.path() == id.path()
-            && other.references.iter().any(|name| **name == *id.local())
-    });
+    let users = graph
+        .module(id.path())
+        .filter(|other| other.kind().is_some() && other.references.iter().any(|name| **name == *id.local()));
     describe(engine, &graph, node, users.map(|user| user.id.local()).collect())
 }
 

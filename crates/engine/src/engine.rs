@@ -88,7 +88,7 @@ impl Inner {
     /// How many nodes of a module are in a state, as Alloy counts: imports too, the items of a foreach not.
     pub(crate) fn count(&self, path: &str, state: HealthState) -> usize {
         let graph = self.live();
-        let of_module = graph.nodes.iter().filter(|node| node.id.path() == path && node.kind().is_some());
+        let of_module = graph.module(path).filter(|node| node.kind().is_some());
         of_module.filter(|node| node.health().state == state).count()
     }
 

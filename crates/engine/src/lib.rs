@@ -9,6 +9,16 @@
 //! nothing. The engine knows no component (they come in a [`corten_component::Registry`]), no signal, and opens no
 //! connection (see [`Fetch`]).
 //!
+//! | file | what it holds |
+//! |---|---|
+//! | `source.rs`, `graph/` | files to nodes and edges; what is wrong with them before anything is evaluated |
+//! | `plan/` | evaluation in order, building aside; modules, `foreach`, imports |
+//! | `prepare.rs`, `commit.rs`, `run.rs` | resources, replacing, one running instance |
+//! | `load.rs`, `changes.rs` | loads and re-evaluations one after the other; exports that wait for one |
+//! | `live.rs`, `describe.rs`, `info.rs`, `metrics.rs` | what runs, as people and programs see it |
+//! | `import/`, `fetch.rs`, `host.rs` | content from elsewhere; what the host brings |
+//! | `validate/` | checking without running |
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use corten_engine::{Engine, Settings, Source};

@@ -29,7 +29,7 @@ pub(crate) struct LiveNode {
     /// What became of its last evaluation.
     pub(crate) evaluation: HealthReport,
     /// The evaluated statements.
-    pub(crate) body: Body,
+    pub(crate) body: Arc<Body>,
     pub(crate) what: What,
 }
 
@@ -146,6 +146,12 @@ impl Graph {
         let mut found: Vec<usize> = range.filter(|(id, _)| within(id)).map(|(_, index)| *index).collect();
         found.sort_unstable();
         found.into_iter().map(|index| &self.nodes[index]).collect()
+    }
+
+    /// The nodes of one module, without those of modules inside.
+    pub(crate) fn module<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Arc<LiveNode>> {
+        let range = self.by_id.range(NodeId::new(path, "")..).take_while(move |(id, _)| id.path() == path);
+        range.map(|(_, index)| &self.nodes[*index])
     }
 
     pub(crate) fn components(&self) -> impl Iterator<Item = (&Arc<LiveNode>, &LiveComponent)> {

@@ -213,8 +213,8 @@ fn dependants(engine: &Inner, changed: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let graph = engine.live();
     let mut dirty = BTreeSet::new();
     for id in changed {
-        for node in &graph.nodes {
-            if node.id.path() == id.path() && node.references.iter().any(|name| **name == *id.local()) {
+        for node in graph.module(id.path()) {
+            if node.references.iter().any(|name| **name == *id.local()) {
                 dirty.insert(node.id.clone());
             }
         }

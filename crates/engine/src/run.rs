@@ -32,9 +32,10 @@ pub(crate) enum Stopped {
     Abandoned,
 }
 
-/// The span that all of a component's log lines stand in.
+/// The span that all of a component's log lines stand in. Its level is the highest so that no filter takes the
+/// component's name away from a line.
 pub(crate) fn span(id: &NodeId) -> tracing::Span {
-    tracing::info_span!("component", component_path = id.path(), component_id = id.local())
+    tracing::error_span!("component", component_path = id.path(), component_id = id.local())
 }
 
 /// What a panic said.

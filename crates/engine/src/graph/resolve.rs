@@ -49,7 +49,9 @@ impl Outer<'_> {
         }
     }
 
-    fn nearest(&self, dotted: &str) -> Option<String> {
+    /// What was likely meant: names are compared with as many leading parts of the reference as they have, because
+    /// a reference goes on behind the id.
+    fn nearest(&self, traversal: &Traversal) -> Option<String> {
         let mut ids: Vec<&str> = Vec::new();
         let mut scope = Some(self);
         while let Some(outer) = scope {
@@ -61,14 +63,10 @@ impl Outer<'_> {
             ids.push(name);
         }
         ids.push("module_path");
-        // The reference may go on behind the id, so each of its prefixes is tried, longest first.
-        let mut prefix = dotted;
-        loop {
-            if let Some(help) = did_you_mean(prefix, ids.iter().copied()) {
-                return Some(help);
-            }
-            prefix = prefix.rsplit_once('.')?.0;
-        }
+        (1..=traversal.names.len()).rev().find_map(|count| {
+            let prefix = traversal.names[..count].iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(".");
+            did_you_mean(&prefix, ids.iter().copied().filter(|id| id.split('.').count() == count))
+        })
     }
 }
 
@@ -84,7 +82,7 @@ pub(super) fn resolve_all(block: &Block, scope: &Outer<'_>, unresolved: &mut Dia
                     let dotted = traversal.dotted();
                     let message = format!("component \"{dotted}\" does not exist or is out of scope");
                     let mut diagnostic = Diagnostic::error(traversal.span, message);
-                    diagnostic.help = scope.nearest(&dotted);
+                    diagnostic.help = scope.nearest(&traversal);
                     unresolved.push(diagnostic);
                 }
             }

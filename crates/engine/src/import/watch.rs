@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::{Detector, ImportState, Specification};
@@ -74,10 +75,19 @@ async fn follow(state: Weak<ImportState>, engine: Weak<Inner>, path: Option<Path
 
 fn notifier(path: &Path, changed: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let wake = Arc::clone(changed);
-    let mut watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| wake.notify_one())?;
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading the file is an event too, and must not be a reason to read it.
+        if !matches!(event, Ok(notify::Event { kind: EventKind::Access(access), .. }) if !is_written(access)) {
+            wake.notify_one();
+        }
+    })?;
     // A file is often replaced rather than written to, so its directory is watched.
     let directory = if path.is_dir() { Some(path) } else { path.parent() };
     let directory = directory.filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     watcher.watch(directory, RecursiveMode::NonRecursive)?;
     Ok(watcher)
+}
+
+fn is_written(access: AccessKind) -> bool {
+    access == AccessKind::Close(AccessMode::Write)
 }

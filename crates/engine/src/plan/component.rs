@@ -16,10 +16,10 @@ use crate::run::{panic_text, span};
 
 impl Planner<'_> {
     /// The evaluated statements of a node.
-    pub(super) fn body(&self, at: &At<'_, '_>) -> Result<Body, Failure> {
+    pub(super) fn body(&self, at: &At<'_, '_>) -> Result<Arc<Body>, Failure> {
         let node = &at.frame.structure.nodes[at.index];
         let scope = at.frame.scope(&node.references).ok_or_else(Vec::new)?;
-        Body::evaluate(&node.block, &scope)
+        Body::evaluate(&node.block, &scope).map(Arc::new)
     }
 
     pub(super) async fn component(&mut self, at: At<'_, '_>, registration: &Registration) -> Result<Outcome, Failure> {
@@ -120,7 +120,7 @@ impl Planner<'_> {
         at: &At<'_, '_>,
         references: Vec<Arc<str>>,
         exports: Arc<corten_syntax::Object>,
-        body: Body,
+        body: Arc<Body>,
         what: What,
     ) {
         let node = &at.frame.structure.nodes[at.index];

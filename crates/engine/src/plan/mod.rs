@@ -55,7 +55,7 @@ pub(crate) struct Building {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) references: Vec<Arc<str>>,
     pub(crate) exports: Arc<Object>,
-    pub(crate) body: Body,
+    pub(crate) body: Arc<Body>,
     pub(crate) node: Arc<Node>,
     pub(crate) registration: Registration,
     pub(crate) args: Erased,

@@ -80,7 +80,8 @@ impl Planner<'_> {
 
     fn value(&mut self, at: At<'_, '_>, value: Value) -> Result<Outcome, Failure> {
         let exports = Arc::new([(Arc::from("value"), value)].into_iter().collect());
-        let body = Body { span: at.frame.structure.nodes[at.index].block.header_span(), items: Vec::new() };
+        let span = at.frame.structure.nodes[at.index].block.header_span();
+        let body = Arc::new(Body { span, items: Vec::new() });
         let references = self.reference_ids(at.frame, at.index);
         self.push_plain(&at, references, Arc::clone(&exports), body, What::Value);
         Ok(Outcome { exports })
