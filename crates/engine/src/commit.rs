@@ -169,7 +169,9 @@ fn retire(engine: &Arc<Inner>, node: &Arc<LiveNode>) {
             .is_none_or(|now| Arc::ptr_eq(&now.node, &component.node))
         {
             engine.changes.forget(&node.id);
-            engine.settings.metrics.remove_node(&node.id);
+            if component.shown {
+                engine.settings.metrics.remove_node(&node.id);
+            }
         }
     }
 }
@@ -187,10 +189,8 @@ impl Owners {
         for value in exports.values() {
             capsules(value, &mut |capsule| {
                 if let Value::Capsule(inner) = capsule {
-                    let known = self.0.entry(inner.type_name()).or_default();
-                    if !known.iter().any(|(value, _)| value == capsule) {
-                        known.push((capsule.clone(), id.clone()));
-                    }
+                    // Whoever passes on what it was given stands behind the owner, who is found first.
+                    self.0.entry(inner.type_name()).or_default().push((capsule.clone(), id.clone()));
                 }
             });
         }
@@ -225,6 +225,7 @@ fn assemble(
             engine.changes.restart(building.id.clone(), Arc::clone(&building.exports));
         }
     }
+    let news = entries.iter().any(|entry| !matches!(entry, Entry::Keep(_)));
     let mut owners = Owners(HashMap::new());
     let mut uses: Vec<Vec<NodeId>> = Vec::with_capacity(entries.len());
     let mut index: HashMap<NodeId, usize> = HashMap::new();
@@ -242,7 +243,7 @@ fn assemble(
             (None, true) => owners.used_by(body),
             (None, false) => Vec::new(),
         });
-        if is_component {
+        if is_component && news {
             owners.add(exports, id);
         }
         index.insert(id.clone(), at);
@@ -308,8 +309,9 @@ fn start(
     level: usize,
 ) -> LiveNode {
     let evaluation = evaluated();
-    let Building { id, name, label, references, exports, body, node, registration, args, instance, pending, .. } =
-        building;
+    let Building {
+        id, name, label, references, exports, body, node, registration, args, instance, pending, shown, ..
+    } = building;
     // The instance before has nothing to say any more; the new one may have spoken while it was built.
     if node.health().report() == building.said {
         node.health().clear();
@@ -318,9 +320,10 @@ fn start(
         install();
     }
     let (control, state) = control(&node, Arc::clone(&args));
-    let runner = Runner::start(&id, instance, carry, control, state, engine.metrics.panics());
-    node.gates().iter().for_each(|gate| gate.open());
-    let component = LiveComponent { node, registration, args, resources, runner, uses, level };
+    let gates = node.gates();
+    gates.iter().for_each(|gate| gate.open());
+    let runner = Runner::start(&id, gates, instance, carry, control, state, engine.metrics.panics());
+    let component = LiveComponent { node, registration, args, resources, runner, shown, uses, level };
     let what = What::Component(component);
     LiveNode { id, name, label, references, exports, evaluation, body, what }
 }

@@ -63,6 +63,8 @@ pub(crate) struct LiveComponent {
     pub(crate) args: Erased,
     pub(crate) resources: Vec<(ResourceId, Erased)>,
     pub(crate) runner: Arc<Runner>,
+    /// Whether its metrics are shown (`foreach` hides those inside unless told otherwise).
+    pub(crate) shown: bool,
     /// Nodes whose ports and handles its arguments hold.
     pub(crate) uses: Vec<NodeId>,
     /// How many components can stand between it and a source: the order of stopping.

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use corten_component::node::{Control, Phase, RunState};
+use corten_component::node::{Control, Gate, Phase, RunState};
 use corten_component::{HealthReport, HealthState, Instance, NodeId, RunError};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
@@ -45,9 +45,11 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 impl Runner {
-    /// Starts an instance as a task of its own.
+    /// Starts an instance as a task of its own. If it ends by itself its gates refuse all calls: what a dead stage
+    /// takes would be lost.
     pub(crate) fn start(
         id: &NodeId,
+        gates: Vec<Arc<dyn Gate>>,
         instance: Box<dyn Instance>,
         carry: Option<Carry>,
         control: Control,
@@ -75,6 +77,7 @@ impl Runner {
                     (None, HealthReport::now(HealthState::Exited, format!("component panicked: {text}")))
                 }
             };
+            gates.iter().for_each(|gate| gate.remove());
             *said.lock().unwrap_or_else(PoisonError::into_inner) = report;
             carry
         };

@@ -93,3 +93,21 @@ async fn a_build_that_never_ends_is_given_up() {
     assert_eq!(lines, ["1:1 Failed to build component: building component: it did not finish within 10 s"]);
     assert_eq!(bench.argument("test.sink.c", "tag"), "one!");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_cannot_be_had_keeps_the_old_one() {
+    let bench = Bench::new();
+    common::hub_of_locks("exports", &bench.hub);
+    let text = "test.value \"a\" { initial = \"one\" }\ntest.holder \"h\" { lock = \"exports/\" + test.value.a.value }\n\
+                test.sink \"s\" { tag = test.value.a.value }";
+    bench.good(text).await;
+    bench.until("the value runs", |b| b.hub.publish.lock().unwrap().contains_key("test.value.a")).await;
+    bench.hub.publish("test.value.a", "taken");
+    // What else depends on the value gets it.
+    bench.until("s has it", |b| b.argument("test.sink.s", "tag") == "taken").await;
+    assert!(bench.health("test.holder.h").contains("exports/taken is in use by another process"));
+    assert_eq!(*bench.hub.held.lock().unwrap(), ["exports/one"]);
+    bench.hub.publish("test.value.a", "two");
+    bench.until("h has it", |b| b.argument("test.holder.h", "lock") == "exports/two").await;
+    assert_eq!(*bench.hub.held.lock().unwrap(), ["exports/two"]);
+}

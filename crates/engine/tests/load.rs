@@ -207,3 +207,45 @@ async fn a_resource_is_shared_moved_and_released() {
     bench.good("").await;
     assert!(held().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_stage_refuses_and_lives_again_with_the_next_load() {
+    let bench = Bench::new();
+    let dead = FAN_OUT
+        .replace("\"p\" { forward_to", "\"p\" {\n tag = \"panic\"\n forward_to")
+        .replace("y.input] }", "y.input]\n}");
+    bench.good(&dead).await;
+    bench.until("it has panicked", |b| b.health("test.pass.p").starts_with("exited")).await;
+    bench.until("the source runs", |b| !b.hub.sources.lock().unwrap().is_empty()).await;
+    assert_eq!(bench.hub.send("test.source.a", 1).await, Err(corten_component::Refusal::Closed));
+    bench.good(FAN_OUT).await;
+    bench.hub.send("test.source.a", 2).await.unwrap();
+    bench.until("it arrives", |b| b.hub.received("test.sink.x") == [2]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_is_finished_though_its_caller_has_gone() {
+    let bench = Bench::new();
+    let engine = bench.engine.clone();
+    let text = "test.value \"s\" { slow = true }\ntest.sink \"x\" { }";
+    let load = tokio::spawn(async move { engine.load(corten_engine::Source::text("test.alloy", text)).await });
+    bench.hub.begun.notified().await;
+    load.abort();
+    assert!(load.await.unwrap_err().is_cancelled());
+    bench.hub.go.notify_one();
+    bench.until("all run", |b| b.engine.ready() && b.engine.components().len() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_dropped_leaves_no_task() {
+    let bench = Bench::new();
+    bench.good(FAN_OUT).await;
+    bench.until("the source runs", |b| !b.hub.sources.lock().unwrap().is_empty()).await;
+    bench.hub.sources.lock().unwrap().clear();
+    let hub = std::sync::Arc::downgrade(&bench.hub);
+    drop(bench);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(hub.strong_count(), 0);
+}

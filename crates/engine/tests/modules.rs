@@ -248,3 +248,16 @@ async fn a_changed_file_is_noticed() {
     assert!(bench.engine.component("test.sink.m").is_some());
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn metrics_of_items_are_shown_only_on_demand() {
+    let bench = Bench::new();
+    let shown = |b: &Bench| b.settings.metrics.render().contains("test_sink_total");
+    let hidden = each("\"a\"").replace("enable_metrics = true", "");
+    bench.good(&hidden).await;
+    assert!(!shown(&bench));
+    bench.good(&each("\"a\"")).await;
+    assert!(shown(&bench));
+    bench.good(&hidden).await;
+    assert!(!shown(&bench));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use corten_component::Registry;
 use corten_syntax::ast::{Block, ExprKind, LiteralValue, Statement};
-use corten_syntax::{Diagnostic, SourceMap, quote, stdlib};
+use corten_syntax::{Diagnostic, SourceMap, Span, stdlib};
 
 use super::classify::{classify, import_kind};
 use super::cycles::{components, order};
@@ -74,17 +74,16 @@ pub(super) struct Shell {
 
 pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &GraphContext<'_>) -> Examined {
     let lexical = Arc::new(lexical(&spec));
-    let mut blocks = Vec::new();
+    let mut findings = Findings::default();
     let mut nodes: Vec<NodeDef> = Vec::new();
     let mut index: HashMap<Arc<str>, usize> = HashMap::new();
-    let mut warnings = Vec::new();
     for statement in spec.body {
         let block = match statement {
             Statement::Block(block) => block,
             Statement::Attribute(attribute) => {
                 let message = format!("unrecognized attribute {}", attribute.name.text);
                 let help = "attributes stand inside blocks";
-                blocks.push((None, Diagnostic::error(attribute.name.span, message).with_help(help)));
+                findings.blocks.push((None, Diagnostic::error(attribute.name.span, message).with_help(help)));
                 continue;
             }
         };
@@ -92,16 +91,17 @@ pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &G
         if let Some(first) = index.get(&local) {
             let at = place(context.map, Some(nodes[*first].block.header_span()));
             let message = format!("block {local} already declared at {at}");
-            blocks.push((Some(*first), Diagnostic::error(block.header_span(), message)));
+            findings.block(*first, block.header_span(), message);
             continue;
         }
         let kind = classify(block, &name, spec.kind, &lexical, context).unwrap_or_else(|diagnostic| {
-            blocks.push((Some(nodes.len()), diagnostic));
+            findings.blocks.push((Some(nodes.len()), diagnostic));
             Kind::Broken
         });
         let first = &block.name[0];
         if matches!(kind, Kind::Custom(_)) && stdlib::lookup(&first.text).is_some() {
-            warnings.push(Diagnostic::warning(first.span, "a component is shadowing an existing stdlib name"));
+            let message = "a component is shadowing an existing stdlib name";
+            findings.warnings.push(Diagnostic::warning(first.span, message));
         }
         index.insert(Arc::clone(&local), nodes.len());
         nodes.push(NodeDef {
@@ -117,15 +117,13 @@ pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &G
 
     let shell = Shell { index, variable: spec.variable };
     let scope = Outer { shell: &shell, beyond: outer };
-    let mut unresolved = Vec::new();
-    for i in 0..nodes.len() {
-        if &*nodes[i].name == "foreach" && nodes[i].block.label.is_some() {
-            complete_foreach(&mut nodes[i], i, &lexical, &scope, context, &mut blocks, &mut unresolved, &mut warnings);
+    for (i, node) in nodes.iter_mut().enumerate() {
+        if &*node.name == "foreach" && node.block.label.is_some() {
+            complete_foreach(node, i, &lexical, &scope, context, &mut findings);
         }
-        let node = &nodes[i];
         let (mut references, mut needs) = (Vec::new(), Vec::new());
         if !matches!(node.kind, Kind::Declare) {
-            references = resolve_all(&node.block, &scope, &mut unresolved);
+            references = resolve_all(&node.block, &scope, &mut findings.unresolved);
             needs.extend(references.iter().filter(|r| r.depth == 0).map(|r| r.index));
         }
         let mut outer_needs: Vec<(usize, usize)> = Vec::new();
@@ -143,27 +141,38 @@ pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &G
         }
         needs.sort_unstable();
         needs.dedup();
-        let node = &mut nodes[i];
         (node.references, node.needs, node.outer_needs) = (references, needs, outer_needs);
     }
 
     let edges: Vec<&[usize]> = nodes.iter().map(|node| &node.needs[..]).collect();
     let (cycles, order) = (components(&edges), order(&edges));
     let structure = Structure { lexical, nodes, index: shell.index, order, variable: shell.variable };
+    let Findings { blocks, unresolved, warnings } = findings;
     Examined { structure, blocks, unresolved, cycles, warnings }
 }
 
+/// What is wrong, while it is being found.
+#[derive(Default)]
+struct Findings {
+    blocks: Vec<(Option<usize>, Diagnostic)>,
+    unresolved: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Findings {
+    fn block(&mut self, at: usize, span: Span, message: impl Into<String>) {
+        self.blocks.push((Some(at), Diagnostic::error(span, message)));
+    }
+}
+
 /// Splits a `foreach` into its own statements and its template, and examines the template.
-#[allow(clippy::too_many_arguments)]
 fn complete_foreach(
     node: &mut NodeDef,
     at: usize,
     lexical: &Arc<Lexical>,
     scope: &Outer<'_>,
     context: &GraphContext<'_>,
-    blocks: &mut Vec<(Option<usize>, Diagnostic)>,
-    unresolved: &mut Vec<Diagnostic>,
-    warnings: &mut Vec<Diagnostic>,
+    findings: &mut Findings,
 ) {
     let (mut own, mut templates) = (Vec::new(), Vec::new());
     for statement in &node.block.body {
@@ -174,13 +183,9 @@ fn complete_foreach(
     }
     let template = match &templates[..] {
         [template] => Arc::clone(template),
-        [] => {
-            let message = format!("missing required block {}", quote("template"));
-            return blocks.push((Some(at), Diagnostic::error(node.block.header_span(), message)));
-        }
+        [] => return findings.block(at, node.block.header_span(), "missing required block \"template\""),
         [_, second, ..] => {
-            let message = "block \"template\" may only be specified once";
-            return blocks.push((Some(at), Diagnostic::error(second.header_span(), message)));
+            return findings.block(at, second.header_span(), "block \"template\" may only be specified once");
         }
     };
     let spec = BodySpec {
@@ -191,11 +196,11 @@ fn complete_foreach(
         variable: variable_name(&node.block),
     };
     let examined = examine(spec, Some(scope), context);
-    warnings.extend(examined.warnings);
-    blocks.extend(examined.blocks.into_iter().map(|(_, diagnostic)| (Some(at), diagnostic)));
-    unresolved.extend(examined.unresolved);
+    findings.warnings.extend(examined.warnings);
+    findings.blocks.extend(examined.blocks.into_iter().map(|(_, diagnostic)| (Some(at), diagnostic)));
+    findings.unresolved.extend(examined.unresolved);
     for cycle in &examined.cycles {
-        blocks.push((Some(at), super::load_message(&examined.structure, cycle)));
+        findings.blocks.push((Some(at), super::load_message(&examined.structure, cycle)));
     }
     let mut needs: Vec<(usize, usize)> =
         examined.structure.nodes.iter().flat_map(|inner| &inner.outer_needs).map(|(d, i)| (d - 1, *i)).collect();

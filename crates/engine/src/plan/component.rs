@@ -26,7 +26,8 @@ impl Planner<'_> {
         let body = self.body(&at)?;
         let live = self.live.get(&at.id).cloned();
         let before = live.as_ref().and_then(|live| match &live.what {
-            What::Component(component) if component.registration.name == registration.name => Some((live, component)),
+            // Hiding or showing a node's metrics makes it another one.
+            What::Component(component) if component.shown == self.metrics => Some((live, component)),
             _ => None,
         });
         let references = self.reference_ids(at.frame, at.index);
@@ -87,6 +88,7 @@ impl Planner<'_> {
             pending,
             block,
             replaces,
+            shown: self.metrics,
             said,
         })));
         Ok(Outcome { exports })

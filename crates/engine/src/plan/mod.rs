@@ -64,6 +64,8 @@ pub(crate) struct Building {
     pub(crate) block: Arc<Block>,
     /// Whether an instance of it runs, or ran.
     pub(crate) replaces: bool,
+    /// Whether its metrics are shown.
+    pub(crate) shown: bool,
     /// What the instance before it said last.
     pub(crate) said: Option<HealthReport>,
 }
@@ -141,7 +143,8 @@ impl<'e> Planner<'e> {
         let live = Arc::clone(&self.live);
         for entry in self.entries.drain(mark..) {
             if let Entry::Build(building) = entry
-                && live.get(&building.id).is_none()
+                && !building.replaces
+                && !live.get(&building.id).and_then(|live| live.component()).is_some_and(|old| old.shown)
             {
                 self.engine.settings.metrics.remove_node(&building.id);
             }

@@ -163,6 +163,7 @@ pub struct Pass {
     hub: Arc<Hub>,
     queue: Arc<Queue>,
     to: Fanout<Item>,
+    panics: bool,
 }
 
 #[derive(Default)]
@@ -188,12 +189,14 @@ impl Component for Pass {
     type Exports = Input;
     type Carry = VecDeque<Item>;
     async fn build(args: Arc<PassArguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Input), BuildError> {
+        let panics = args.tag == "panic";
         let queue = Arc::<Queue>::default();
         let input = cx.port("input", Arc::clone(&queue) as Arc<dyn Consume<Item>>);
-        Ok((Self { hub: hub(cx), queue, to: args.forward_to.clone() }, Input { input }))
+        Ok((Self { hub: hub(cx), queue, to: args.forward_to.clone(), panics }, Input { input }))
     }
     async fn run(self, carry: VecDeque<Item>, cx: RunContext<Self>) -> (VecDeque<Item>, Result<(), RunError>) {
         self.hub.log("start", cx.id());
+        assert!(!self.panics, "boom while running");
         {
             let mut items = self.queue.items.lock().unwrap();
             carry.into_iter().rev().for_each(|item| items.push_front(item));
