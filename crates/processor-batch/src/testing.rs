@@ -135,10 +135,14 @@ pub(crate) struct Running {
 
 impl Harness {
     pub(crate) fn new() -> Self {
+        Self::with(Services::default())
+    }
+
+    pub(crate) fn with(services: Services) -> Self {
         let registry = Registry::new();
         let id = NodeId::root("otelcol.processor.batch.test");
         let scope = registry.node(&id);
-        let node = Node::new(id, PathBuf::from("/nonexistent"), scope, Services::default(), |_| {});
+        let node = Node::new(id, PathBuf::from("/nonexistent"), scope, services, |_| {});
         Self { node, registry, sink: Sink::new(Behave::Take) }
     }
 

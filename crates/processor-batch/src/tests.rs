@@ -1,9 +1,12 @@
 //! The component as its neighbours see it, in paused time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_component::node::Services;
 use corten_component::{Consume, Refusal};
+use corten_delivery::{Arena, Budget};
 use corten_signal::otlp::{self, Meta, SignalKind};
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep};
@@ -228,6 +231,23 @@ async fn what_is_never_sent_is_dropped_not_lost() {
     let settled = seen.lock().unwrap().unwrap();
     assert!(settled.is_dropped() && !settled.is_lost());
     assert_eq!(harness.metric("otelcol_processor_dropped_items_total", &["logs", "shutdown"]), 7.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_lies_in_memory_that_is_counted() {
+    for (limit, taken) in [(1 << 20, true), (16, false)] {
+        let budget = Budget::new(limit);
+        let mut services = Services::default();
+        services.insert(Arena::new(Arc::clone(&budget)));
+        let harness = Harness::with(services);
+        let (port, running) = harness.start(fanout_fixture(), BatchCarry::default()).await;
+        let answer = port.consume(numbered(0, 10)).await;
+        assert_eq!(answer.is_ok(), taken);
+        assert!(answer.err().is_none_or(|refusal| refusal.is_retryable()));
+        assert_eq!(budget.used() > 0, taken);
+        running.stop(DRAIN).await;
+        assert_eq!(harness.sink.numbers().len(), if taken { 10 } else { 0 });
+    }
 }
 
 proptest! {
