@@ -1,5 +1,7 @@
 //! Modules from elsewhere: `import.http` and `import.git`.
 
+#[cfg(feature = "git")]
+mod git;
 mod http;
 
 use corten_component::{Arguments, BoxFuture, Schema};
@@ -18,6 +20,12 @@ impl Fetch for Network {
         Box::pin(http::fetch(request))
     }
 
+    #[cfg(feature = "git")]
+    fn git(&self, request: GitRequest) -> BoxFuture<'_, Result<GitFiles, String>> {
+        Box::pin(git::fetch(request))
+    }
+
+    #[cfg(not(feature = "git"))]
     fn git(&self, _request: GitRequest) -> BoxFuture<'_, Result<GitFiles, String>> {
         Box::pin(async {
             Err("import.git is not part of this build of Corten; use import.http or import.file".to_owned())
