@@ -186,7 +186,7 @@ impl Engine {
             plans.closed = true;
         }
         let left = deadline.saturating_sub(started.elapsed());
-        let (stopped, abandoned) = crate::commit::drain(&self.0, left).await;
+        let (stopped, abandoned) = crate::stop::drain(&self.0, left).await;
         DrainReport { stopped, abandoned, took: started.elapsed() }
     }
 }

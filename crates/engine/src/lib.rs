@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `source.rs`, `graph/` | files to nodes and edges; what is wrong with them before anything is evaluated |
 //! | `plan/` | evaluation in order, building aside; modules, `foreach`, imports |
-//! | `prepare.rs`, `commit.rs`, `run.rs` | resources, replacing, one running instance |
+//! | `prepare.rs`, `commit.rs`, `stop.rs`, `run.rs` | resources, replacing, draining, one running instance |
 //! | `load.rs`, `changes.rs` | loads and re-evaluations one after the other; exports that wait for one |
 //! | `live.rs`, `describe.rs`, `info.rs`, `metrics.rs` | what runs, as people and programs see it |
 //! | `import/`, `fetch.rs`, `host.rs` | content from elsewhere; what the host brings |
@@ -50,6 +50,7 @@ mod plan;
 mod prepare;
 mod run;
 mod source;
+mod stop;
 mod validate;
 
 pub use engine::{Engine, Settings};

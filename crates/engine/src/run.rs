@@ -15,7 +15,8 @@ use tracing::Instrument;
 use crate::live::Erased;
 use crate::metrics::Panics;
 
-type Carry = Box<dyn Any + Send>;
+/// What an instance leaves to the next.
+pub(crate) type Carry = Box<dyn Any + Send>;
 
 /// An instance's task and the engine's hold on it.
 pub(crate) struct Runner {
