@@ -93,11 +93,7 @@ impl Budget {
     /// # Errors
     /// [`OverBudget`]; nobody gave up anything.
     pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Result<Reservation, OverBudget> {
-        if self.try_take(bytes) {
-            Ok(Reservation { budget: Arc::clone(self), bytes })
-        } else {
-            Err(self.over(bytes))
-        }
+        if self.try_take(bytes) { Ok(Reservation { budget: Arc::clone(self), bytes }) } else { Err(self.over(bytes)) }
     }
 
     /// Whether a body of so many bytes would probably be taken. Never waits, gives up nothing.

@@ -1,28 +1,39 @@
 //! What a queue leaves to the next instance.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::entry::{Entry, Fate};
+use futures_util::stream::FuturesUnordered;
+
+use crate::dispatch::Attempt;
+use crate::entry::{Entry, Fate, measure};
 use crate::metrics::QueueMetrics;
-use crate::{DropReason, Payload};
+use crate::queue::{FIRST_SEQ, pop_oldest};
+use crate::{DropReason, Overflow, Payload, Queue};
 
-/// The items of a queue whose instance has ended, oldest first, what was under way included. Dropped without being
-/// inherited, they count as `dropped{reason="shutdown"}`.
+/// The items of a queue whose instance has ended, oldest first, and the attempts that are under way: those go on, so
+/// that nothing is sent twice. Dropped without being inherited, everything counts as `dropped{reason="shutdown"}`.
 pub struct Carry<T: Payload> {
-    pub(crate) entries: Vec<Entry<T>>,
-    pub(crate) metrics: Option<Arc<QueueMetrics>>,
+    entries: Vec<Left<T>>,
+    pub(crate) under_way: FuturesUnordered<Attempt>,
+    metrics: Option<Arc<QueueMetrics>>,
+}
+
+struct Left<T> {
+    entry: Entry<T>,
+    under_way: bool,
 }
 
 impl<T: Payload> Default for Carry<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), metrics: None }
+        Self { entries: Vec::new(), under_way: FuturesUnordered::new(), metrics: None }
     }
 }
 
 impl<T: Payload> Carry<T> {
     /// How many items it holds.
     pub fn items(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.item.items()).sum()
+        self.entries.iter().map(|left| left.entry.item.items()).sum()
     }
 
     /// Whether nothing is left to do.
@@ -34,7 +45,7 @@ impl<T: Payload> Carry<T> {
 impl<T: Payload> Drop for Carry<T> {
     fn drop(&mut self) {
         let Some(metrics) = &self.metrics else { return };
-        for entry in self.entries.drain(..) {
+        for Left { entry, .. } in self.entries.drain(..) {
             entry.settle(metrics, Fate::Dropped(DropReason::Shutdown, "the component has been stopped".to_owned()));
         }
     }
@@ -43,5 +54,66 @@ impl<T: Payload> Drop for Carry<T> {
 impl<T: Payload> std::fmt::Debug for Carry<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Carry").field("entries", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Payload> Queue<T> {
+    /// Puts what the last instance left before everything else, and returns the attempts that are under way.
+    pub(crate) fn inherit(&self, mut carry: Carry<T>) -> FuturesUnordered<Attempt> {
+        let entries = std::mem::take(&mut carry.entries);
+        let mut gone = Vec::new();
+        {
+            let mut state = self.state();
+            let first = FIRST_SEQ - entries.len() as u64;
+            for (place, Left { mut entry, under_way }) in entries.into_iter().enumerate().rev() {
+                let kind = entry.item.data_type();
+                let charge = measure(&entry.item, self.policy.sizer);
+                self.metrics.lanes[kind].own.queue_size.add(charge as f64 - entry.charge as f64);
+                (entry.seq, entry.part, entry.charge) = (first + place as u64, (0, u64::MAX), charge);
+                (entry.ready, entry.failures) = (None, 0);
+                let lane = &mut state.lanes[kind];
+                if under_way {
+                    lane.held += charge;
+                    lane.in_flight.insert(entry.id, entry);
+                } else {
+                    self.count_held(entry.item.bytes(), true);
+                    lane.unshift(&self.policy, entry);
+                }
+            }
+            // A smaller queue than before; what a sender was told to be kept is not refused after the fact.
+            if self.policy.overflow == Overflow::DropOldest {
+                let count = state.lanes.len();
+                let width = if self.policy.each { 1 } else { count };
+                for start in (0..count).step_by(width) {
+                    let lanes = &mut state.lanes[start..start + width];
+                    while lanes.iter().map(|lane| lane.held).sum::<u64>() > self.policy.size {
+                        let Some(entry) = pop_oldest(lanes, &self.policy) else { break };
+                        self.count_held(entry.item.bytes(), false);
+                        gone.push(entry);
+                    }
+                }
+            }
+        }
+        self.give_up(gone, DropReason::Overflow);
+        std::mem::take(&mut carry.under_way)
+    }
+
+    /// Takes everything out; from now on nothing is accepted.
+    pub(crate) fn close(&self) -> Carry<T> {
+        let mut entries = Vec::new();
+        {
+            let mut state = self.state();
+            state.closed = true;
+            for lane in &mut state.lanes {
+                let lane = std::mem::take(lane);
+                let waiting = lane.retrying.into_iter().chain(lane.waiting);
+                entries.extend(waiting.map(|entry| Left { entry, under_way: false }));
+                entries.extend(lane.in_flight.into_values().map(|entry| Left { entry, under_way: true }));
+            }
+            self.held.store(0, Ordering::Relaxed);
+        }
+        self.space.notify_waiters();
+        entries.sort_by_key(|left| left.entry.place());
+        Carry { entries, under_way: FuturesUnordered::new(), metrics: Some(Arc::clone(&self.metrics)) }
     }
 }

@@ -5,15 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corten_component::Receipt;
+use corten_component::{BoxFuture, Component, Receipt, RunContext};
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use crate::entry::{Entry, Fate};
 use crate::lane::{Lane, Step};
 use crate::outcome::Turn;
-use crate::queue::State;
 use crate::{Accepted, Carry, Destination, DropReason, Payload, Queue, SendError};
 
 /// How often memory that is kept alive by stragglers is looked for.
@@ -29,32 +27,53 @@ struct Job<T> {
     item: T,
 }
 
+/// An attempt under way: which lane, which entry, and how it ended.
+pub(crate) type Attempt = BoxFuture<'static, (usize, u64, Result<Accepted, SendError>)>;
+
+/// How an instance should end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Another instance takes over, with everything that waits and everything that is under way.
+    HandOver,
+    /// Nobody takes over: healthy destinations get what they take until then.
+    Drain {
+        /// When to return.
+        until: Instant,
+    },
+}
+
+impl Stop {
+    /// What a component's instance is told; resolves once it is told.
+    pub async fn of<C: Component>(cx: &RunContext<C>) -> Self {
+        cx.stopping().await;
+        match cx.deadline() {
+            Some(until) if !cx.is_inherited() => Self::Drain { until },
+            _ => Self::HandOver,
+        }
+    }
+}
+
 impl<T: Payload> Queue<T> {
-    /// Sends what is in the queue, after what the last instance left, until `stop` resolves with a deadline. From
-    /// then on healthy destinations get what they take until the deadline; the rest is returned.
+    /// Sends what is in the queue, after what the last instance left, until `stop` resolves. What is left then is
+    /// returned.
     pub async fn run(
         &self,
         destination: Arc<dyn Destination<T>>,
         carry: Carry<T>,
-        stop: impl Future<Output = Instant>,
+        stop: impl Future<Output = Stop>,
     ) -> Carry<T> {
         for lane in &self.metrics.lanes {
             lane.own.queue_capacity.set(self.policy.size as f64);
+            lane.own.paused.set(0.0);
         }
-        self.inherit(carry);
-        let mut under_way = FuturesUnordered::new();
+        let mut under_way = self.inherit(carry);
         let mut stop = pin!(stop);
         let mut deadline: Option<Instant> = None;
         let mut compaction = Instant::now() + COMPACT_EVERY;
         loop {
             let (jobs, wake) = self.schedule(deadline.is_some());
             for job in jobs {
-                let destination = Arc::clone(&destination);
-                under_way.push(async move {
-                    let sent = tokio::time::timeout(self.policy.timeout, destination.send(job.item)).await;
-                    let late = || SendError::unreachable(format!("no answer within {:?}", self.policy.timeout));
-                    (job.kind, job.id, sent.unwrap_or_else(|_| Err(late())))
-                });
+                under_way.push(self.attempt(&destination, job));
             }
             if deadline.is_some_and(|deadline| under_way.is_empty() || Instant::now() >= deadline) {
                 break;
@@ -62,10 +81,13 @@ impl<T: Payload> Queue<T> {
             let wake = [wake, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                at = &mut stop, if deadline.is_none() => {
-                    self.state().lanes.iter_mut().for_each(Lane::drain);
-                    deadline = Some(at);
-                }
+                how = &mut stop, if deadline.is_none() => match how {
+                    Stop::HandOver => break,
+                    Stop::Drain { until } => {
+                        self.state().lanes.iter_mut().for_each(Lane::drain);
+                        deadline = Some(until);
+                    }
+                },
                 Some((kind, id, result)) = under_way.next(), if !under_way.is_empty() => {
                     self.finish(kind, id, result);
                 }
@@ -78,8 +100,18 @@ impl<T: Payload> Queue<T> {
                 }
             }
         }
-        drop(under_way);
-        self.close()
+        let mut carry = self.close();
+        carry.under_way = under_way;
+        carry
+    }
+
+    fn attempt(&self, destination: &Arc<dyn Destination<T>>, job: Job<T>) -> Attempt {
+        let (destination, timeout) = (Arc::clone(destination), self.policy.timeout);
+        Box::pin(async move {
+            let sent = tokio::time::timeout(timeout, destination.send(job.item)).await;
+            let late = |_| Err(SendError::unreachable(format!("no answer within {timeout:?}")));
+            (job.kind, job.id, sent.unwrap_or_else(late))
+        })
     }
 
     fn holds_anything(&self) -> bool {
@@ -92,10 +124,9 @@ impl<T: Payload> Queue<T> {
         let (mut jobs, mut gone, mut wake) = (Vec::new(), Vec::new(), None);
         {
             let mut state = self.state();
-            let State { lanes, next_id, .. } = &mut *state;
-            for (kind, lane) in lanes.iter_mut().enumerate() {
+            for (kind, lane) in state.lanes.iter_mut().enumerate() {
                 loop {
-                    match lane.next(&self.policy, now, draining, next_id) {
+                    match lane.next(&self.policy, now, draining) {
                         Step::Start(entry) => jobs.push(self.start(kind, lane, entry, now)),
                         Step::Discard(entry) => {
                             if lane.probe == Some(entry.id) {
@@ -148,10 +179,9 @@ impl<T: Payload> Queue<T> {
         let metrics = &self.metrics.lanes[kind].own;
         let change = {
             let mut state = self.state();
-            let State { lanes, next_id, .. } = &mut *state;
-            let lane = &mut lanes[kind];
+            let lane = &mut state.lanes[kind];
             let before: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
-            let change = lane.finish(&self.policy, id, result, Instant::now(), fastrand::f64(), next_id);
+            let change = lane.finish(&self.policy, id, result, Instant::now(), fastrand::f64());
             let after: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
             self.count_held(after.abs_diff(before), after > before);
             metrics.in_flight.set(lane.in_flight.len() as f64);

@@ -1,6 +1,6 @@
 //! One thing that waits, and who waits for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corten_component::{Outcome, Receipt, Refusal};
@@ -13,6 +13,12 @@ use crate::{DropReason, Payload, Sizer};
 /// What a record costs besides its bytes: the entry, the item's own structures, the owner of its memory, its share
 /// of the queue's growth.
 pub(crate) const RECORD_BYTES: u64 = 512;
+
+/// A number for an entry, never given twice: attempts outlive the queue that began them.
+pub(crate) fn fresh_id() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
 
 /// An item in a queue, with all that happens to it.
 pub(crate) struct Entry<T> {
@@ -73,16 +79,20 @@ impl<T: Payload> Entry<T> {
         Ok(())
     }
 
-    /// Divides by `how`; the second gets the id. The charge is divided as the items are.
-    pub(crate) fn divide(
-        self,
-        id: u64,
-        sizer: Sizer,
-        how: impl FnOnce(T) -> Result<(T, T), T>,
-    ) -> Result<(Self, Self), Self> {
+    /// Divides by `how`. The charge is divided as the items are.
+    pub(crate) fn divide(self, sizer: Sizer, how: impl FnOnce(T) -> Result<(T, T), T>) -> Result<(Self, Self), Self> {
         let Self { seq, part, id: own_id, item, charge, enqueued, tried, failures, ready, waiters } = self;
-        let piece = |part, id, item, charge, waiters| {
-            Self { seq, part, id, item, charge, enqueued, tried, failures, ready, waiters }
+        let piece = |part, id, item, charge, waiters| Self {
+            seq,
+            part,
+            id,
+            item,
+            charge,
+            enqueued,
+            tried,
+            failures,
+            ready,
+            waiters,
         };
         let half = part.1 / 2;
         match how(item) {
@@ -90,7 +100,7 @@ impl<T: Payload> Entry<T> {
                 let share = if sizer == Sizer::Requests { 0 } else { measure(&second, sizer).min(charge) };
                 let (a, b) = (waiters.clone(), waiters);
                 let first = piece((part.0, half), own_id, first, charge - share, a);
-                Ok((first, piece((part.0 + half, half), id, second, share, b)))
+                Ok((first, piece((part.0 + half, half), fresh_id(), second, share, b)))
             }
             Err(item) => Err(piece(part, own_id, item, charge, waiters)),
         }
@@ -162,7 +172,8 @@ struct Answer {
 impl Waiter {
     pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Result<(), Refusal>>) {
         let (to, answer) = oneshot::channel();
-        let waiter = Self { answer: Mutex::new(Answer { to: Some(to), worst: None }), withdrawn: AtomicBool::new(false) };
+        let waiter =
+            Self { answer: Mutex::new(Answer { to: Some(to), worst: None }), withdrawn: AtomicBool::new(false) };
         (Arc::new(waiter), answer)
     }
 

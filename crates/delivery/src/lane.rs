@@ -96,8 +96,8 @@ impl<T: Payload> Lane<T> {
         self.retrying.insert(place, entry);
     }
 
-    /// What to do now. `ids` numbers pieces; while draining nothing waits, for company or for its time.
-    pub(crate) fn next(&mut self, policy: &Policy, now: Instant, draining: bool, ids: &mut u64) -> Step<T> {
+    /// What to do now. While draining nothing waits, for company or for its time.
+    pub(crate) fn next(&mut self, policy: &Policy, now: Instant, draining: bool) -> Step<T> {
         if let Some(until) = self.paused {
             if draining || self.probe.is_some() || (self.retrying.is_empty() && self.waiting.is_empty()) {
                 return Step::Wait(None);
@@ -107,7 +107,7 @@ impl<T: Payload> Lane<T> {
             }
             let step = match self.retrying.pop_front() {
                 Some(entry) => Step::Start(entry),
-                None => self.form(policy, now, false, ids),
+                None => self.form(policy, now, false),
             };
             if let Step::Start(entry) = &step {
                 self.probe = Some(entry.id);
@@ -123,7 +123,7 @@ impl<T: Payload> Lane<T> {
         }
         let mut wake = self.retrying.iter().filter_map(|entry| entry.ready).min().filter(|_| !draining);
         if self.in_flight.len() + self.retrying.len() < policy.consumers {
-            match checked(self.form(policy, now, draining, ids)) {
+            match checked(self.form(policy, now, draining)) {
                 Step::Wait(at) => wake = [wake, at].into_iter().flatten().min(),
                 step => return step,
             }
@@ -132,7 +132,7 @@ impl<T: Payload> Lane<T> {
     }
 
     /// Takes the next of what waits, merged with others and divided as the policy says.
-    fn form(&mut self, policy: &Policy, now: Instant, hurry: bool, ids: &mut u64) -> Step<T> {
+    fn form(&mut self, policy: &Policy, now: Instant, hurry: bool) -> Step<T> {
         let Some(oldest) = self.waiting.front() else { return Step::Wait(None) };
         let Some(batching) = &policy.batch else {
             return self.pop_waiting(policy).map_or(Step::Wait(None), Step::Start);
@@ -151,7 +151,7 @@ impl<T: Payload> Lane<T> {
                 break;
             }
             let Some(mut next) = self.pop_waiting(policy) else { break };
-            next = self.cut(next, room, policy, batching, ids);
+            next = self.cut(next, room, policy, batching);
             let added = units(&next, Some(batching));
             if let Err(next) = batch.absorb(next) {
                 self.unpop_waiting(next, policy);
@@ -159,19 +159,18 @@ impl<T: Payload> Lane<T> {
             }
             size += added;
         }
-        Step::Start(self.cut(batch, batching.max, policy, batching, ids))
+        Step::Start(self.cut(batch, batching.max, policy, batching))
     }
 
     /// Cuts an entry to about `max` units; the rest waits first in line.
-    fn cut(&mut self, entry: Entry<T>, max: u64, policy: &Policy, batching: &Batching, ids: &mut u64) -> Entry<T> {
+    fn cut(&mut self, entry: Entry<T>, max: u64, policy: &Policy, batching: &Batching) -> Entry<T> {
         let (size, items) = (units(&entry, Some(batching)), entry.item.items());
         if size <= max || items < 2 {
             return entry;
         }
         let share = u128::from(items) * u128::from(max) / u128::from(size);
         let share = u64::try_from(share).unwrap_or(items).clamp(1, items - 1);
-        *ids += 1;
-        match entry.divide(*ids, policy.sizer, |item| item.split_at(share)) {
+        match entry.divide(policy.sizer, |item| item.split_at(share)) {
             Ok((first, rest)) => {
                 self.unpop_waiting(rest, policy);
                 first

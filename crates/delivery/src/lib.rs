@@ -40,6 +40,7 @@ pub use arguments::{BatchBlock, Overflow, RetryOnFailure, SendingQueue, Sizer};
 pub use budget::{Budget, OverBudget, Reservation, Shed};
 pub use carry::Carry;
 pub use destination::{Accepted, Destination, SendError};
+pub use dispatch::Stop;
 pub use limit::{default_limit, default_limit_under};
 pub use metrics::{DropReason, QueueMetrics};
 pub use payload::{DataType, Payload};

@@ -101,11 +101,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_a_quarter_of_memory() {
-        let root = machine(&[
-            MEMINFO,
-            ("proc/self/cgroup", "0::/\n"),
-            ("sys/fs/cgroup/memory.max", "max\n"),
-        ]);
+        let root = machine(&[MEMINFO, ("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "max\n")]);
         assert_eq!(default_limit_under(root.path()), 2 << 30);
         assert_eq!(default_limit_under(machine(&[]).path()), UNKNOWN);
     }

@@ -53,14 +53,13 @@ impl DropReason {
 
 /// Upper bounds of batch sizes in items, as dashboards of the OpenTelemetry Collector expect them.
 const ITEM_BOUNDS: [f64; 22] = [
-    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 9e3, 1e4, 2e4, 3e4, 5e4,
-    1e5,
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 9e3, 1e4, 2e4, 3e4,
+    5e4, 1e5,
 ];
 
 /// The same in bytes.
-const BYTE_BOUNDS: [f64; 20] = [
-    10.0, 100.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 3e5, 5e5, 7e5, 1e6, 2e6, 3e6, 4e6, 5e6, 7e6, 9e6,
-];
+const BYTE_BOUNDS: [f64; 20] =
+    [10.0, 100.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 3e5, 5e5, 7e5, 1e6, 2e6, 3e6, 4e6, 5e6, 7e6, 9e6];
 
 #[derive(Metrics)]
 pub(crate) struct LaneMetrics {

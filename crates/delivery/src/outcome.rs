@@ -33,7 +33,6 @@ impl<T: Payload> Lane<T> {
         result: Result<Accepted, SendError>,
         now: Instant,
         chance: f64,
-        ids: &mut u64,
     ) -> Change<T> {
         let mut change = Change { settled: Vec::new(), retries: false, turn: None };
         let Some(mut entry) = self.in_flight.remove(&id) else { return change };
@@ -62,8 +61,7 @@ impl<T: Payload> Lane<T> {
             SendError::Rejected { divisible, .. } => {
                 self.recover(&mut change);
                 if divisible {
-                    *ids += 1;
-                    match entry.divide(*ids, policy.sizer, Payload::halve) {
+                    match entry.divide(policy.sizer, Payload::halve) {
                         Ok((first, second)) => return self.both(first, second, change),
                         Err(whole) => entry = whole,
                     }
@@ -72,11 +70,10 @@ impl<T: Payload> Lane<T> {
             }
             SendError::TooLarge { .. } => {
                 self.recover(&mut change);
-                *ids += 1;
                 let items = entry.item.items();
                 let halves = entry
-                    .divide(*ids, policy.sizer, Payload::halve)
-                    .or_else(|entry| entry.divide(*ids, policy.sizer, |item| item.split_at(items / 2)));
+                    .divide(policy.sizer, Payload::halve)
+                    .or_else(|entry| entry.divide(policy.sizer, |item| item.split_at(items / 2)));
                 match halves {
                     Ok((first, second)) => return self.both(first, second, change),
                     Err(whole) => self.end(whole, Fate::Rejected(why), &mut change),

@@ -88,7 +88,8 @@ impl Default for Policy {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { max_elapsed: None, ..Self::from(&RetryOnFailure::default()) }
+        let written = Self::from(&RetryOnFailure::default());
+        Self { max_elapsed: None, ..written }
     }
 }
 
@@ -149,7 +150,9 @@ impl Policy {
         }
         if queue.storage.is_some() {
             return Err(BuildError::at("sending_queue.storage", "a queue on disk is not implemented by Corten yet")
-                .with_help("remove the attribute: the queue is kept in memory then, and is lost when the process ends"));
+                .with_help(
+                    "remove the attribute: the queue is kept in memory then, and is lost when the process ends",
+                ));
         }
         Ok(Self {
             sizer: queue.sizer,
@@ -193,7 +196,8 @@ mod tests {
         let blocking = SendingQueue { block_on_overflow: true, ..queue.clone() };
         assert_eq!(Policy::new(Some(&blocking), None, Duration::ZERO).unwrap().overflow, Overflow::Block);
         let off = SendingQueue { enabled: false, ..queue };
-        let policy = Policy::new(Some(&off), Some(&RetryOnFailure { enabled: false, ..retry }), Duration::ZERO).unwrap();
+        let policy =
+            Policy::new(Some(&off), Some(&RetryOnFailure { enabled: false, ..retry }), Duration::ZERO).unwrap();
         assert!(policy.wait_for_result && policy.retry.is_none());
     }
 

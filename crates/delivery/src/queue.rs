@@ -8,13 +8,13 @@ use corten_component::{BoxFuture, Consume, Health, Kinds, Outcome, Receipt, Refu
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::entry::{Entry, Fate, Waiter, measure};
+use crate::entry::{Entry, Fate, Waiter, fresh_id, measure};
 use crate::lane::Lane;
 use crate::metrics::QueueMetrics;
-use crate::{Arena, Carry, DropReason, Overflow, Payload, Policy, Shed};
+use crate::{Arena, DropReason, Overflow, Payload, Policy, Shed};
 
 /// Room for the numbers of entries that the last instance left.
-const FIRST_SEQ: u64 = 1 << 48;
+pub(crate) const FIRST_SEQ: u64 = 1 << 48;
 
 /// What a sender is told to wait when the queue is full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub struct Queue<T: Payload> {
     kinds: Kinds,
     state: Mutex<State<T>>,
     /// Bytes on the wire of what is not under way.
-    held: AtomicUsize,
+    pub(crate) held: AtomicUsize,
     /// Something for the dispatcher.
     pub(crate) changed: Notify,
     /// Room for those who wait to put something in.
@@ -41,10 +41,9 @@ pub struct Queue<T: Payload> {
 pub(crate) struct State<T> {
     pub(crate) lanes: Vec<Lane<T>>,
     pub(crate) next_seq: u64,
-    pub(crate) next_id: u64,
     /// Where compaction goes on.
     pub(crate) compacted: u64,
-    closed: bool,
+    pub(crate) closed: bool,
 }
 
 enum Full<T> {
@@ -66,7 +65,6 @@ impl<T: Payload> Queue<T> {
         let state = State {
             lanes: T::DATA_TYPES.iter().map(|_| Lane::default()).collect(),
             next_seq: FIRST_SEQ,
-            next_id: 0,
             compacted: 0,
             closed: false,
         };
@@ -221,7 +219,6 @@ impl<T: Payload> Queue<T> {
 
     fn accept(&self, state: &mut State<T>, kind: usize, item: T, charge: u64, waiter: Option<Arc<Waiter>>) {
         state.next_seq += 1;
-        state.next_id += 1;
         let metrics = &self.metrics.lanes[kind];
         metrics.own.accepted.add(item.items());
         metrics.own.queued.add(item.items() as f64);
@@ -231,7 +228,7 @@ impl<T: Payload> Queue<T> {
         let entry = Entry {
             seq: state.next_seq,
             part: (0, u64::MAX),
-            id: state.next_id,
+            id: fresh_id(),
             item,
             charge,
             enqueued: Instant::now(),
@@ -253,63 +250,6 @@ impl<T: Payload> Queue<T> {
             entry.settle(&self.metrics, Fate::Dropped(reason, why.to_owned()));
         }
     }
-
-    /// Puts what the last instance left before everything else.
-    pub(crate) fn inherit(&self, mut carry: Carry<T>) {
-        let entries = std::mem::take(&mut carry.entries);
-        let mut gone = Vec::new();
-        {
-            let mut state = self.state();
-            let first = FIRST_SEQ - entries.len() as u64;
-            for (place, mut entry) in entries.into_iter().enumerate().rev() {
-                let kind = entry.item.data_type();
-                let charge = measure(&entry.item, self.policy.sizer);
-                self.metrics.lanes[kind].own.queue_size.add(charge as f64 - entry.charge as f64);
-                state.next_id += 1;
-                (entry.seq, entry.id, entry.charge) = (first + place as u64, state.next_id, charge);
-                entry.part = (0, u64::MAX);
-                (entry.ready, entry.failures) = (None, 0);
-                self.count_held(entry.item.bytes(), true);
-                state.lanes[kind].unshift(&self.policy, entry);
-            }
-            // A smaller queue than before; what the sender was told to keep is not refused after the fact.
-            if self.policy.overflow == Overflow::DropOldest {
-                let count = state.lanes.len();
-                let scopes = if self.policy.each { (0..count).map(|n| n..n + 1).collect() } else { vec![0..count] };
-                for scope in scopes {
-                    let Some(lanes) = state.lanes.get_mut(scope) else { continue };
-                    while lanes.iter().map(|lane| lane.held).sum::<u64>() > self.policy.size {
-                        let Some(entry) = pop_oldest(lanes, &self.policy) else { break };
-                        self.count_held(entry.item.bytes(), false);
-                        gone.push(entry);
-                    }
-                }
-            }
-        }
-        self.give_up(gone, DropReason::Overflow);
-        self.changed.notify_one();
-    }
-
-    /// Takes everything out for the next instance; from now on nothing is accepted.
-    pub(crate) fn close(&self) -> Carry<T> {
-        let mut entries = Vec::new();
-        {
-            let mut state = self.state();
-            state.closed = true;
-            for lane in &mut state.lanes {
-                let lane = std::mem::take(lane);
-                entries.extend(lane.in_flight.into_values().chain(lane.retrying).chain(lane.waiting));
-            }
-            self.held.store(0, Ordering::Relaxed);
-        }
-        self.space.notify_waiters();
-        for lane in &self.metrics.lanes {
-            lane.own.in_flight.set(0.0);
-            lane.own.paused.set(0.0);
-        }
-        entries.sort_by_key(Entry::place);
-        Carry { entries, metrics: Some(Arc::clone(&self.metrics)) }
-    }
 }
 
 /// A sender that stops waiting takes back what has not been sent.
@@ -327,7 +267,7 @@ fn full() -> Refusal {
     Refusal::Retry { after: Some(RETRY_AFTER), why: "the sending queue is full".into() }
 }
 
-fn pop_oldest<T: Payload>(lanes: &mut [Lane<T>], policy: &Policy) -> Option<Entry<T>> {
+pub(crate) fn pop_oldest<T: Payload>(lanes: &mut [Lane<T>], policy: &Policy) -> Option<Entry<T>> {
     let oldest = lanes.iter_mut().filter_map(|lane| Some((lane.oldest()?, lane))).min_by_key(|(seq, _)| *seq);
     oldest.and_then(|(_, lane)| lane.pop_oldest(policy))
 }
@@ -369,6 +309,13 @@ impl<T: Payload> Shed for Queue<T> {
             self.space.notify_waiters();
         }
         gave
+    }
+}
+
+/// A queue that nobody serves any more: what is in it is counted all the same.
+impl<T: Payload> Drop for Queue<T> {
+    fn drop(&mut self) {
+        drop(self.close());
     }
 }
 

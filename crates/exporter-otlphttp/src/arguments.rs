@@ -66,6 +66,8 @@ impl OtlpHttpArguments {
             return address(name, own);
         }
         let base = self.client.endpoint.trim_end_matches('/');
+        // A mistake is shown as it was written, without the path.
+        address("client.endpoint", &self.client.endpoint)?;
         address("client.endpoint", &format!("{base}{}", kind.url_path()))
     }
 
@@ -80,13 +82,15 @@ impl OtlpHttpArguments {
 fn address(name: &str, text: &str) -> Result<Uri, Invalid> {
     let help = "an address has a scheme, a host and often a port: \"http://localhost:4318\"";
     let wrong = |why: &str| Err(Invalid::at(name, format!("{text:?} {why}")).with_help(help));
-    let Ok(uri) = text.parse::<Uri>() else { return wrong("is not an address") };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
         return wrong("does not begin with http:// or https://");
     }
+    let Ok(uri) = text.parse::<Uri>() else { return wrong("is not an address") };
     match uri.authority() {
-        Some(authority) if authority.as_str().contains('@') => Err(Invalid::at(name, "an address must not hold a password")
-            .with_help("otelcol.auth.basic exports a handler for client.auth")),
+        Some(authority) if authority.as_str().contains('@') => {
+            Err(Invalid::at(name, "an address must not hold a password")
+                .with_help("otelcol.auth.basic exports a handler for client.auth"))
+        }
         Some(_) => Ok(uri),
         None => wrong("has no host"),
     }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use corten_component::metrics::MetricDoc;
 use corten_component::{BuildContext, BuildError, Component, Consume, Exports, Port, RunContext, RunError};
-use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics};
+use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics, Stop};
 use corten_signal::otlp::{Batch, KindSet, SignalKind};
-use tokio::time::Instant;
 
 use crate::arguments::OtlpHttpArguments;
 use crate::request::{Server, timeout};
@@ -32,10 +31,7 @@ impl Component for OtlpHttp {
     type Exports = OtlpHttpExports;
     type Carry = Carry<Batch>;
 
-    async fn build(
-        args: Arc<Self::Arguments>,
-        cx: &mut BuildContext<'_>,
-    ) -> Result<(Self, Self::Exports), BuildError> {
+    async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
         let server = Arc::new(Server::new(&args)?);
         let name = format!("otlp_http/{}", cx.id());
@@ -49,10 +45,6 @@ impl Component for OtlpHttp {
 
     async fn run(self, carry: Self::Carry, cx: RunContext<Self>) -> (Self::Carry, Result<(), RunError>) {
         cx.health().healthy("delivering");
-        let stop = async {
-            cx.stopping().await;
-            cx.deadline().unwrap_or_else(Instant::now)
-        };
-        (self.queue.run(self.server, carry, stop).await, Ok(()))
+        (self.queue.run(self.server, carry, Stop::of(&cx)).await, Ok(()))
     }
 }

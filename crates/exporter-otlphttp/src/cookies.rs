@@ -55,7 +55,8 @@ impl Jar {
         let path = address.path();
         let fits = |cookie: &Cookie| {
             let rest = path.strip_prefix(cookie.path.as_str());
-            let inside = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie.path.ends_with('/'));
+            let inside =
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie.path.ends_with('/'));
             inside && (!cookie.secure || address.scheme_str() == Some("https"))
         };
         let pairs: Vec<String> = cookies

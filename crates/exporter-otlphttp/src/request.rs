@@ -57,7 +57,8 @@ impl Server {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, USER_AGENT);
         for (name, value) in &block.headers {
-            let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.secret().expose()));
+            let (name, value) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.secret().expose()));
             // Both were checked with the arguments.
             if let (Ok(name), Ok(mut value)) = (name, value) {
                 value.set_sensitive(true);

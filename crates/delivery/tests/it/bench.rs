@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use corten_component::metrics::{Registry, Scope};
 use corten_component::{BoxFuture, Consume, Health, Kinds, NodeId, Outcome, Receipt, Refusal, Settled};
-use corten_delivery::{Accepted, Arena, Budget, Carry, Destination, Policy, Queue, QueueMetrics, SendError};
+use corten_delivery::{Accepted, Arena, Budget, Carry, Destination, Policy, Queue, QueueMetrics, SendError, Stop};
 use corten_proto::otlp::collector::ExportLogsServiceRequest;
 use corten_proto::otlp::common::{AnyValue, any_value};
 use corten_proto::otlp::logs::{LogRecord, ResourceLogs, ScopeLogs};
@@ -21,10 +21,8 @@ pub(crate) const MIB: usize = 1 << 20;
 
 /// A request with one log record for each id, padded to about `size` bytes.
 pub(crate) fn logs(ids: impl IntoIterator<Item = i64>, size: usize) -> Batch {
-    let record = |id| LogRecord {
-        body: Some(AnyValue { value: Some(any_value::Value::IntValue(id)) }),
-        ..LogRecord::default()
-    };
+    let record =
+        |id| LogRecord { body: Some(AnyValue { value: Some(any_value::Value::IntValue(id)) }), ..LogRecord::default() };
     let records: Vec<_> = ids.into_iter().map(record).collect();
     let count = records.len();
     let scope = ScopeLogs { log_records: records, ..ScopeLogs::default() };
@@ -57,7 +55,9 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(answer: impl FnMut(&[i64]) -> (Duration, Result<Accepted, SendError>) + Send + 'static) -> Arc<Self> {
+    pub(crate) fn new(
+        answer: impl FnMut(&[i64]) -> (Duration, Result<Accepted, SendError>) + Send + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self { answer: Mutex::new(Box::new(answer)), taken: Mutex::default(), asked: Mutex::default() })
     }
     pub(crate) fn healthy() -> Arc<Self> {
@@ -66,7 +66,10 @@ impl Backend {
     pub(crate) fn dead() -> Arc<Self> {
         Self::new(|_| (Duration::ZERO, Err(SendError::unreachable("connection refused"))))
     }
-    pub(crate) fn answers(&self, answer: impl FnMut(&[i64]) -> (Duration, Result<Accepted, SendError>) + Send + 'static) {
+    pub(crate) fn answers(
+        &self,
+        answer: impl FnMut(&[i64]) -> (Duration, Result<Accepted, SendError>) + Send + 'static,
+    ) {
         *self.answer.lock().unwrap() = Box::new(answer);
     }
     pub(crate) fn taken(&self) -> Vec<i64> {
@@ -108,7 +111,7 @@ pub(crate) struct Bench {
     pub(crate) budget: Arc<Budget>,
     pub(crate) queue: Arc<Queue<Batch>>,
     pub(crate) ledger: Arc<Ledger>,
-    running: Option<(oneshot::Sender<Instant>, JoinHandle<Carry<Batch>>)>,
+    running: Option<(oneshot::Sender<Stop>, JoinHandle<Carry<Batch>>)>,
 }
 
 impl Bench {
@@ -131,22 +134,35 @@ impl Bench {
     pub(crate) fn start(&mut self, backend: &Arc<Backend>, carry: Carry<Batch>) {
         let (stop, stopped) = oneshot::channel();
         let (queue, backend): (_, Arc<dyn Destination<Batch>>) = (Arc::clone(&self.queue), backend.clone());
-        let task = tokio::spawn(async move {
-            queue.run(backend, carry, async { stopped.await.unwrap_or_else(|_| Instant::now()) }).await
-        });
+        let task =
+            tokio::spawn(
+                async move { queue.run(backend, carry, async { stopped.await.unwrap_or(Stop::HandOver) }).await },
+            );
         self.running = Some((stop, task));
     }
 
-    /// Ends the instance; what it leaves is returned.
+    /// Ends the instance for good; what it leaves is returned.
     pub(crate) async fn stop(&mut self, within: Duration) -> Carry<Batch> {
+        self.end(Stop::Drain { until: Instant::now() + within }).await
+    }
+
+    async fn end(&mut self, how: Stop) -> Carry<Batch> {
         let (stop, task) = self.running.take().unwrap();
-        stop.send(Instant::now() + within).unwrap();
+        stop.send(how).unwrap();
         task.await.unwrap()
     }
 
+    /// The instance is abandoned, and the queue with it.
+    pub(crate) async fn abort(&mut self) {
+        let (_stop, task) = self.running.take().unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        self.queue = queue(&self.registry, &self.arena, Policy::default());
+    }
+
     /// Replaces the instance.
-    pub(crate) async fn reload(&mut self, policy: Policy, backend: &Arc<Backend>, within: Duration) {
-        let carry = self.stop(within).await;
+    pub(crate) async fn reload(&mut self, policy: Policy, backend: &Arc<Backend>) {
+        let carry = self.end(Stop::HandOver).await;
         self.queue = queue(&self.registry, &self.arena, policy);
         self.start(backend, carry);
     }

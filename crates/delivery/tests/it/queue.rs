@@ -109,7 +109,8 @@ async fn one_busy_answer_does_not_hold_up_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_time_that_the_back_end_names_is_kept() {
-    let backend = Backend::new(|_| (Duration::ZERO, Err(SendError::Busy { after: Some(secs(45)), why: "later".into() })));
+    let backend =
+        Backend::new(|_| (Duration::ZERO, Err(SendError::Busy { after: Some(secs(45)), why: "later".into() })));
     let bench = Bench::serving(Policy { consumers: 1, ..Policy::default() }, &backend);
     let start = Instant::now();
     bench.send(logs([1], 0)).await.unwrap();
@@ -241,8 +242,7 @@ async fn what_is_too_large_is_divided_down_to_single_items() {
 
 #[tokio::test(start_paused = true)]
 async fn partial_success_is_counted_and_not_sent_again() {
-    let backend =
-        Backend::new(|_| (Duration::ZERO, Ok(Accepted { rejected: 3, message: "too old".to_owned() })));
+    let backend = Backend::new(|_| (Duration::ZERO, Ok(Accepted { rejected: 3, message: "too old".to_owned() })));
     let bench = Bench::serving(Policy::default(), &backend);
     bench.send(logs(0..10, 0)).await.unwrap();
     pass(secs(100)).await;
@@ -266,7 +266,8 @@ async fn an_attempt_that_hangs_is_given_up_and_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_result_gets_it() {
-    let policy = Policy { wait_for_result: true, retry: exact(Some(secs(300))), patience: secs(400), ..Policy::default() };
+    let policy =
+        Policy { wait_for_result: true, retry: exact(Some(secs(300))), patience: secs(400), ..Policy::default() };
     let backend = Backend::new(|_| (secs(1), ok()));
     let bench = Bench::serving(policy, &backend);
     let start = Instant::now();
@@ -329,7 +330,7 @@ async fn a_reload_keeps_everything_in_its_place() {
     }
     pass(secs(30)).await;
     let before = Instant::now();
-    bench.reload(requests(8, Overflow::DropOldest), &backend, secs(30)).await;
+    bench.reload(requests(8, Overflow::DropOldest), &backend).await;
     assert_eq!(before.elapsed(), Duration::ZERO, "a destination that is down is not waited for");
     settle().await;
     assert_eq!(bench.dropped("overflow"), 2, "the new queue is smaller");
@@ -341,7 +342,35 @@ async fn a_reload_keeps_everything_in_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_at_the_deadline_is_carried_too() {
+async fn an_attempt_under_way_survives_a_reload() {
+    let backend = Backend::new(|_| (secs(25), ok()));
+    let mut bench = Bench::serving(requests(100, Overflow::Reject), &backend);
+    bench.send(logs([0], 0)).await.unwrap();
+    bench.send(logs([1], 0)).await.unwrap();
+    pass(secs(10)).await;
+    for _ in 0..5 {
+        bench.reload(requests(100, Overflow::Reject), &backend).await;
+        pass(secs(2)).await;
+    }
+    assert_eq!((backend.asked().len(), bench.queued()), (1, 2));
+    pass(secs(60)).await;
+    assert_eq!(backend.taken(), [0, 1]);
+    assert_eq!(backend.asked().len(), 2, "nothing is sent twice");
+    bench.check_conservation("reloads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_thrown_away_counts_what_was_in_it() {
+    let mut bench = Bench::serving(requests(100, Overflow::Reject), &Backend::dead());
+    bench.send(logs(0..7, 0)).await.unwrap();
+    settle().await;
+    bench.abort().await;
+    assert_eq!((bench.dropped("shutdown"), bench.queued()), (7, 0));
+    bench.check_conservation("aborted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_at_the_deadline_is_counted() {
     let backend = Backend::new(|_| (secs(25), ok()));
     let mut bench = Bench::serving(requests(100, Overflow::Reject), &backend);
     for id in 0..3 {

@@ -1,0 +1,4 @@
+//! The exporter against a real server on loopback.
+
+mod bench;
+mod http;
