@@ -6,12 +6,13 @@ use corten_component::metrics::{Counter, MetricDoc};
 use corten_component::{BuildContext, BuildError, Component, Exports, Port, RunContext, RunError};
 use corten_delivery::Arena;
 use corten_signal::otlp::{self, SignalKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::arguments::BatchArguments;
 use crate::metrics::{self, DropReason, Meters};
-use crate::shard::{Shard, give_up};
+use crate::shard::{Course, Shard, give_up};
 use crate::stage::Stage;
 
 /// `otelcol.processor.batch`.
@@ -71,7 +72,7 @@ impl Component for Batch {
         A batch leaves when `send_batch_size` items wait, or when `timeout` has passed since the last batch left. \
         Requests are joined as bytes and never decoded; larger batches are divided down to spans, data points and \
         log records. The sender is answered as soon as its request waits. A batch that all consumers refuse is tried \
-        for 30 s and then dropped and counted; when more than 32 MiB of a signal wait, senders are asked to wait and \
+        for 30 s and then dropped and counted. When more than 32 MiB of a signal wait, senders are asked to wait and \
         then to try again.";
     const METRICS: &'static [MetricDoc] = metrics::DOCS;
     type Arguments = BatchArguments;
@@ -90,12 +91,13 @@ impl Component for Batch {
         // However this ends, callers must not fill a stage that nobody empties.
         let closing = CloseOnDrop(Arc::clone(&self.stage));
         self.stage.adopt(carry);
+        let (steer, course) = watch::channel(Course::Run);
         let mut tasks = JoinSet::new();
         let mut result = Ok(());
         loop {
             tokio::select! {
                 Some(shard) = self.started.recv() => {
-                    tasks.spawn(shard.run(cx.phase()));
+                    tasks.spawn(shard.run(course.clone()));
                 }
                 Some(Err(error)) = tasks.join_next(), if !tasks.is_empty() => {
                     result = Err(RunError::new(format!("a task that sends batches has failed: {error}")));
@@ -104,8 +106,13 @@ impl Component for Batch {
                 () = cx.stopping() => break,
             }
         }
+        let deadline = cx.deadline().unwrap_or_else(Instant::now);
+        steer.send_replace(match cx.is_inherited() {
+            true => Course::HandOver { deadline },
+            false => Course::Finish { deadline },
+        });
         while let Ok(shard) = self.started.try_recv() {
-            tasks.spawn(shard.run(cx.phase()));
+            tasks.spawn(shard.run(course.clone()));
         }
         if result.is_ok() {
             while tasks.join_next().await.is_some() {}

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use corten_component::node::Phase;
 use corten_component::{Fanout, Outcome, Refusal};
 use corten_signal::otlp::{self, Meta, SignalKind};
 use tokio::sync::{Notify, watch};
@@ -24,11 +23,28 @@ pub(crate) const RETRY_FOR: Duration = Duration::from_secs(30);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
 
-/// Once stopping, how long a batch that was refused is tried before it is left to the next instance.
-const STOPPING_RETRY_FOR: Duration = Duration::from_secs(1);
-
 /// What is kept of the deadline for handing over what could not be sent.
 const HAND_OVER: Duration = Duration::from_millis(250);
+
+/// What the tasks are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Go on.
+    Run,
+    /// End; another instance takes what is left.
+    HandOver { deadline: Instant },
+    /// Send what is left; nobody else will.
+    Finish { deadline: Instant },
+}
+
+impl Course {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Run => None,
+            Self::HandOver { deadline } | Self::Finish { deadline } => Some(deadline),
+        }
+    }
+}
 
 /// When a shard is flushed.
 #[derive(Debug, Clone, Copy)]
@@ -168,11 +184,13 @@ impl Shard {
     }
 
     /// Empties the shard until told to stop; what it could not send then stays in it.
-    pub(crate) async fn run(self: Arc<Self>, mut phase: watch::Receiver<Phase>) {
+    pub(crate) async fn run(self: Arc<Self>, mut course: watch::Receiver<Course>) {
         let mut flushed = self.limits.start;
         loop {
-            if let Some(deadline) = stopping(&phase) {
-                return self.drain(deadline).await;
+            match now(&course) {
+                Course::Run => {}
+                Course::HandOver { .. } => return,
+                Course::Finish { .. } => return self.drain(&mut course).await,
             }
             let due = {
                 let state = self.lock();
@@ -192,13 +210,13 @@ impl Shard {
             };
             let trigger = tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })) => continue,
+                _ = course.wait_for(|course| *course != Course::Run) => continue,
                 () = wait => if self.is_full(&self.lock().pending) { Trigger::Size } else { Trigger::Timeout },
                 () = self.wake.notified() => continue,
             };
             let Some(batch) = self.take() else { continue };
             flushed = Instant::now();
-            self.deliver(batch, trigger, &mut phase).await;
+            self.deliver(batch, trigger, &mut course).await;
         }
     }
 
@@ -211,13 +229,13 @@ impl Shard {
 
     /// Tries until the batch is taken, refused for good, or too old; a batch that is still refused when the stage
     /// stops is put back.
-    async fn deliver(&self, mut held: InFlight<'_>, trigger: Trigger, phase: &mut watch::Receiver<Phase>) {
+    async fn deliver(&self, mut held: InFlight<'_>, trigger: Trigger, course: &mut watch::Receiver<Course>) {
         let mut give_up = Instant::now() + RETRY_FOR;
         let mut backoff = RETRY_FIRST;
         loop {
             let Some(batch) = &mut held.batch else { return };
             let (items, bytes) = (batch.items(), batch.len());
-            let refusal = match attempt_until_deadline(&self.to, batch, phase).await {
+            let refusal = match attempt_until_deadline(&self.to, batch, course).await {
                 Some(Ok(())) => {
                     held.batch = None;
                     self.sent(items, bytes, trigger);
@@ -227,37 +245,39 @@ impl Shard {
                 None => return held.put_back(),
                 Some(Err(refusal)) => refusal,
             };
+            if !refusal.is_retryable() {
+                return held.give_up(&refusal);
+            }
             let mut wait = backoff;
             if let Refusal::Retry { after: Some(after), .. } = &refusal {
                 wait = wait.max(*after);
             }
             backoff = (backoff * 2).min(RETRY_MOST);
             let again = Instant::now() + wait;
-            let stopping = stopping(phase);
-            if let Some(deadline) = stopping {
-                give_up = give_up.min(Instant::now() + STOPPING_RETRY_FOR).min(deadline);
-            }
-            if !refusal.is_retryable() || again > give_up {
-                match stopping {
-                    Some(_) if refusal.is_retryable() => held.put_back(),
-                    _ => held.give_up(&refusal),
+            let stopping = match now(course) {
+                Course::Run => false,
+                Course::HandOver { .. } => return held.put_back(),
+                Course::Finish { deadline } => {
+                    give_up = give_up.min(deadline.checked_sub(HAND_OVER).unwrap_or(deadline));
+                    true
                 }
-                return;
+            };
+            if again > give_up {
+                return if stopping { held.put_back() } else { held.give_up(&refusal) };
             }
             tokio::select! {
                 () = sleep_until(again) => {}
-                _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })), if stopping.is_none() => {}
+                // Stopping is a reason to try at once.
+                _ = course.wait_for(|course| *course != Course::Run), if !stopping => {}
             }
         }
     }
 
     /// Sends what is left, as far as it is taken in time.
-    async fn drain(&self, deadline: Instant) {
-        // A receiver of its own: the phase does not change any more.
-        let (_keep, mut phase) = watch::channel(Phase::Stopping { deadline });
+    async fn drain(&self, course: &mut watch::Receiver<Course>) {
         while let Some(batch) = self.take() {
             let before = self.lock().pending.items();
-            self.deliver(batch, Trigger::Stop, &mut phase).await;
+            self.deliver(batch, Trigger::Stop, course).await;
             if self.lock().pending.items() > before {
                 return;
             }
@@ -343,14 +363,12 @@ impl Drop for InFlight<'_> {
 async fn attempt_until_deadline(
     to: &Fanout<otlp::Batch>,
     batch: &mut otlp::Batch,
-    phase: &mut watch::Receiver<Phase>,
+    course: &mut watch::Receiver<Course>,
 ) -> Option<Result<(), Refusal>> {
     let out_of_time = async {
-        let deadline = match phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })).await.map(|phase| *phase) {
-            Ok(Phase::Stopping { deadline }) => deadline,
-            // The engine has let go of the instance.
-            _ => Instant::now(),
-        };
+        let stopping = course.wait_for(|course| *course != Course::Run).await.map(|course| *course);
+        // Without a sender the instance has been let go of.
+        let deadline = stopping.ok().and_then(Course::deadline).unwrap_or_else(Instant::now);
         sleep_until(deadline.checked_sub(HAND_OVER).unwrap_or(deadline)).await;
     };
     tokio::select! {
@@ -360,12 +378,12 @@ async fn attempt_until_deadline(
     }
 }
 
-fn stopping(phase: &watch::Receiver<Phase>) -> Option<Instant> {
-    match *phase.borrow() {
-        Phase::Running if phase.has_changed().is_ok() => None,
-        // The engine has let go of the instance.
-        Phase::Running => Some(Instant::now()),
-        Phase::Stopping { deadline } => Some(deadline),
+fn now(course: &watch::Receiver<Course>) -> Course {
+    let now = *course.borrow();
+    match now {
+        // Without a sender the instance has been let go of.
+        Course::Run if course.has_changed().is_err() => Course::HandOver { deadline: Instant::now() },
+        now => now,
     }
 }
 

@@ -171,8 +171,18 @@ impl Harness {
 }
 
 impl Running {
-    /// Tells it to stop within this time, and gives what it leaves behind.
+    /// Tells it to stop within this time for good, and gives what it leaves behind.
     pub(crate) async fn stop(self, within: Duration) -> BatchCarry {
+        self.end(within).await
+    }
+
+    /// Tells it to hand over to another instance.
+    pub(crate) async fn hand_over(self, within: Duration) -> BatchCarry {
+        self.control.inherited.store(true, Ordering::Release);
+        self.end(within).await
+    }
+
+    async fn end(self, within: Duration) -> BatchCarry {
         self.control.phase.send_replace(Phase::Stopping { deadline: Instant::now() + within });
         let (carry, result) = self.task.await.unwrap();
         result.unwrap();

@@ -195,29 +195,47 @@ async fn what_is_refused_is_tried_again_and_then_dropped_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_flushes_and_what_is_not_taken_moves_to_the_next_instance() {
+async fn an_instance_that_ends_for_good_sends_what_it_holds() {
     let harness = Harness::new();
     let (port, running) = harness.start(fanout_fixture(), BatchCarry::default()).await;
     port.consume(numbered(0, 10)).await.unwrap();
-    assert_eq!(running.stop(DRAIN).await.items(), 0);
+    harness.sink.behave(Behave::Refuse);
+    let (recovering, stopping) = (Arc::clone(&harness.sink), running.stop(DRAIN));
+    let recover = async move {
+        sleep(Duration::from_secs(3)).await;
+        recovering.behave(Behave::Take);
+    };
+    let (carry, ()) = tokio::join!(stopping, recover);
+    assert_eq!(carry.items(), 0, "it tries until the deadline");
     assert_eq!(harness.sink.numbers(), (0..10).collect::<Vec<_>>());
+    assert!(port.consume(logs(1)).await.is_err(), "an instance that has ended takes nothing");
+}
 
+#[tokio::test(start_paused = true)]
+async fn what_waits_moves_to_the_next_instance() {
+    let harness = Harness::new();
     let (port, running) = harness.start(fanout_fixture(), BatchCarry::default()).await;
-    harness.sink.behave(Behave::Hang);
-    let (batch, seen) = watched(numbered(10, 3010));
+    let (batch, seen) = watched(numbered(0, 10));
     port.consume(batch).await.unwrap();
+    let carry = running.hand_over(DRAIN).await;
+    assert_eq!((carry.items(), harness.sink.sizes().len()), (10, 0), "a reload makes no small batches");
+
+    // A batch on its way out comes back in time, before what waits behind it.
+    let (port, running) = harness.start(fanout_fixture(), carry).await;
+    harness.sink.behave(Behave::Hang);
+    port.consume(numbered(10, 3000)).await.unwrap();
     sleep(Duration::from_millis(1)).await;
     let start = Instant::now();
-    let carry = running.stop(DRAIN).await;
+    let carry = running.hand_over(DRAIN).await;
     assert!(start.elapsed() < DRAIN, "it returns before the deadline");
     assert_eq!(carry.items(), 3010);
+
     harness.sink.behave(Behave::Take);
     let (port, running) = harness.start(fanout_fixture(), carry).await;
-    port.consume(numbered(3020, 5)).await.unwrap();
+    port.consume(numbered(3010, 5)).await.unwrap();
     assert_eq!(running.stop(DRAIN).await.items(), 0);
-    assert_eq!(harness.sink.numbers(), (0..3025).collect::<Vec<_>>());
+    assert_eq!(harness.sink.numbers(), (0..3015).collect::<Vec<_>>());
     assert!(seen.lock().unwrap().unwrap().is_safe());
-    assert!(port.consume(logs(1)).await.is_err(), "an instance that has ended takes nothing");
 }
 
 #[tokio::test(start_paused = true)]
