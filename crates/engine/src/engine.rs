@@ -9,6 +9,7 @@ use std::time::Duration;
 use corten_component::node::Services;
 use corten_component::{HealthState, NodeId, Registry, metrics};
 use corten_syntax::{Diagnostic, SourceMap};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) plans: tokio::sync::Mutex<Plans>,
     live: RwLock<Arc<Graph>>,
     ready: AtomicBool,
+    closing: watch::Sender<bool>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -83,6 +85,11 @@ impl Inner {
 
     pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Resolves when a shutdown has begun.
+    pub(crate) async fn closing(&self) {
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// How many nodes of a module are in a state, as Alloy counts: imports too, the items of a foreach not.
@@ -125,6 +132,7 @@ impl Engine {
             plans: tokio::sync::Mutex::default(),
             live: RwLock::default(),
             ready: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             worker: Mutex::default(),
         }))
     }
@@ -180,11 +188,9 @@ impl Engine {
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
         let started = Instant::now();
         self.0.set_ready(false);
-        // A load that is under way is let finish, within the deadline.
-        let plans = tokio::time::timeout(deadline, self.0.plans.lock()).await;
-        if let Ok(mut plans) = plans {
-            plans.closed = true;
-        }
+        // Gives up a plan that is being made; a commit is let finish, within half of the time.
+        self.0.closing.send_replace(true);
+        let _plans = tokio::time::timeout(deadline / 2, self.0.plans.lock()).await;
         let left = deadline.saturating_sub(started.elapsed());
         let (stopped, abandoned) = crate::stop::drain(&self.0, left).await;
         DrainReport { stopped, abandoned, took: started.elapsed() }

@@ -13,9 +13,10 @@ use futures_util::FutureExt;
 use crate::changes::Changes;
 use crate::commit::{commit, module_paths};
 use crate::engine::{Inner, Refusals};
+use crate::live::Graph;
 use crate::module::{Env, Frame};
-use crate::plan::{Mode, Planner, Program, sha256};
-use crate::prepare::prepare;
+use crate::plan::{Entry, Mode, Planner, Program, sha256};
+use crate::prepare::{Prepared, prepare};
 use crate::run::panic_text;
 use crate::source::Texts;
 use crate::validate::deprecated;
@@ -25,7 +26,6 @@ use crate::{LoadError, LoadReport, LoadStage, Source};
 #[derive(Default)]
 pub(crate) struct Plans {
     pub(crate) program: Option<Program>,
-    pub(crate) closed: bool,
 }
 
 /// A gauge that shows that a plan is being made, whatever becomes of it.
@@ -45,69 +45,42 @@ impl Drop for Evaluating<'_> {
 }
 
 pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadReport, LoadError> {
+    let started = Instant::now();
     let origin = source.name();
     let mut plans = engine.plans.lock().await;
     let _evaluating = Evaluating::new(engine);
-    let error = |stage, source_map, diagnostics| LoadError { stage, origin: origin.clone(), source_map, diagnostics };
-    if plans.closed {
-        let diagnostic = Diagnostic::error(None, "the engine is shutting down");
-        return Err(error(LoadStage::Graph, SourceMap::default(), vec![diagnostic]));
-    }
-    let texts = source
-        .read()
-        .map_err(|why| error(LoadStage::Read, SourceMap::default(), vec![Diagnostic::error(None, why)]))?;
+    let error = |stage, message: String| {
+        let diagnostics = vec![Diagnostic::error(None, message)];
+        LoadError { stage, origin: origin.clone(), source_map: SourceMap::default(), diagnostics }
+    };
+    let texts = source.read().map_err(|why| error(LoadStage::Read, why))?;
     // Dependants of what has changed meanwhile are evaluated by this load, or by the next plan if it fails.
     let news = engine.changes.take();
-    let answer = load_texts(engine, &mut plans, origin, texts).await;
-    if answer.is_err() {
-        engine.changes.give_back(news);
-    }
-    answer
-}
-
-async fn load_texts(
-    engine: &Arc<Inner>,
-    plans: &mut Plans,
-    origin: String,
-    texts: Texts,
-) -> Result<LoadReport, LoadError> {
-    let started = Instant::now();
-    let error = |stage, source_map, diagnostics| LoadError { stage, origin: origin.clone(), source_map, diagnostics };
-    let live = engine.live();
-    let mut planner = Planner::new(engine, Arc::clone(&live), Mode::Load, engine.changes.current());
-    let mut program = match planner.program(origin.clone(), Arc::new(texts)) {
-        Ok(program) => program,
-        Err((stage, diagnostics)) => return Err(error(stage, planner.map, diagnostics)),
+    tracing::info!(controller_path = "/", controller_id = "", "starting complete graph evaluation");
+    // A plan can be given up at any point, a commit cannot.
+    let planned = tokio::select! {
+        biased;
+        () = engine.closing() => Err(error(LoadStage::Graph, "the engine is shutting down".to_owned())),
+        planned = plan(engine, &origin, texts) => planned,
     };
-    if let Err(rest) = walk_root(&mut planner, &program, true).await {
-        planner.roll_back(0);
-        let mut diagnostics = std::mem::take(&mut planner.diagnostics);
-        diagnostics.extend(rest);
-        if diagnostics.is_empty() {
-            diagnostics.push(Diagnostic::error(None, "the configuration could not be evaluated"));
-        }
-        return Err(error(LoadStage::Graph, planner.map, diagnostics));
-    }
-    let prepared = match prepare(&mut planner.entries, &live, engine.settings.build_deadline).await {
-        Ok(prepared) => prepared,
-        Err(refused) => {
-            planner.roll_back(0);
-            let diagnostics = refused.into_iter().map(|refused| refused.diagnostic).collect();
-            return Err(error(LoadStage::Graph, planner.map, diagnostics));
+    let mut planned = match planned {
+        Ok(planned) => planned,
+        Err(error) => {
+            engine.changes.give_back(news);
+            return Err(error);
         }
     };
-    program.map = planner.map;
-    program.structures = planner.structures;
-    let mut warnings = planner.warnings;
-    for node in &program.root.nodes {
-        deprecated(&program.root, node, &mut warnings);
+    let took = started.elapsed();
+    tracing::info!(controller_path = "/", controller_id = "", duration = ?took, "finished complete graph evaluation");
+    for node in &planned.program.root.nodes {
+        deprecated(&planned.program.root, node, &mut planned.warnings);
     }
-    let sha256 = sha256(&program.texts);
-    let done = commit(engine, &live, planner.entries, prepared).await;
+    let Planned { program, warnings, live, entries, prepared } = planned;
+    let done = commit(engine, &live, entries, prepared).await;
     engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(engine));
     engine.set_ready(true);
     engine.ensure_worker();
-    let source_map = program.map.clone();
+    let (source_map, sha256) = (program.map.clone(), sha256(&program.texts));
     plans.program = Some(program);
     Ok(LoadReport {
         source_map,
@@ -121,6 +94,47 @@ async fn load_texts(
         abandoned: done.abandoned,
         took: started.elapsed(),
     })
+}
+
+/// A plan that only needs to be committed.
+struct Planned {
+    program: Program,
+    warnings: Diagnostics,
+    live: Arc<Graph>,
+    entries: Vec<Entry>,
+    prepared: Prepared,
+}
+
+async fn plan(engine: &Arc<Inner>, origin: &str, texts: Texts) -> Result<Planned, LoadError> {
+    let error =
+        |stage, source_map, diagnostics| LoadError { stage, origin: origin.to_owned(), source_map, diagnostics };
+    let live = engine.live();
+    let mut planner = Planner::new(engine, Arc::clone(&live), Mode::Load, engine.changes.current());
+    let mut program = match planner.program(origin.to_owned(), Arc::new(texts)) {
+        Ok(program) => program,
+        Err((stage, diagnostics)) => return Err(error(stage, planner.map, diagnostics)),
+    };
+    if let Err(rest) = walk_root(&mut planner, &program, true).await {
+        planner.roll_back(0);
+        let mut diagnostics = std::mem::take(&mut planner.diagnostics);
+        diagnostics.extend(rest);
+        if diagnostics.is_empty() {
+            diagnostics.push(Diagnostic::error(None, "the configuration could not be evaluated"));
+        }
+        return Err(error(LoadStage::Graph, planner.map, diagnostics));
+    }
+    match prepare(&mut planner.entries, &live, engine.settings.build_deadline).await {
+        Ok(prepared) => {
+            let Planner { map, structures, warnings, entries, .. } = planner;
+            (program.map, program.structures) = (map, structures);
+            Ok(Planned { program, warnings, live, entries, prepared })
+        }
+        Err(refused) => {
+            planner.roll_back(0);
+            let diagnostics = refused.into_iter().map(|refused| refused.diagnostic).collect();
+            Err(error(LoadStage::Graph, planner.map, diagnostics))
+        }
+    }
 }
 
 async fn walk_root(planner: &mut Planner<'_>, program: &Program, force: bool) -> Result<(), Diagnostics> {
@@ -137,9 +151,6 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
         let waited = Instant::now();
         let Some(engine) = engine.upgrade() else { return };
         let mut plans = engine.plans.lock().await;
-        if plans.closed {
-            return;
-        }
         engine.metrics.waited(waited.elapsed());
         let _evaluating = Evaluating::new(&engine);
         let news = changes.take();
@@ -148,9 +159,19 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
         }
         let Some(program) = plans.program.clone() else { continue };
         // A component's code runs in here; its panic must not be the last re-evaluation.
-        let plan = AssertUnwindSafe(again(&engine, program, &news.changed, news.content)).catch_unwind();
-        match plan.await {
-            Ok(program) => plans.program = Some(program),
+        let plan = AssertUnwindSafe(plan_again(&engine, program, &news.changed, news.content)).catch_unwind();
+        let planned = tokio::select! {
+            biased;
+            () = engine.closing() => return,
+            planned = plan => planned,
+        };
+        match planned {
+            Ok(Some(Planned { program, live, entries, prepared, .. })) => {
+                commit(&engine, &live, entries, prepared).await;
+                engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(&engine));
+                plans.program = Some(program);
+            }
+            Ok(None) => {}
             Err(panic) => {
                 engine.metrics.panics().count();
                 tracing::error!(panic = %panic_text(&*panic), "re-evaluation panicked");
@@ -159,41 +180,42 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
     }
 }
 
-/// Plans and commits what follows from changed exports or content.
-async fn again(engine: &Arc<Inner>, program: Program, changed: &BTreeSet<NodeId>, content: bool) -> Program {
+/// Plans what follows from changed exports or content; `None` if nothing does.
+async fn plan_again(
+    engine: &Arc<Inner>,
+    program: Program,
+    changed: &BTreeSet<NodeId>,
+    content: bool,
+) -> Option<Planned> {
     let live = engine.live();
     let mode = match content {
         true => Mode::Content,
-        false => Mode::Exports { dirty: dependants(engine, changed) },
+        false => Mode::Exports { dirty: dependants(&live, changed) },
     };
     if matches!(&mode, Mode::Exports { dirty } if dirty.is_empty()) {
-        return program;
+        return None;
     }
     let mut refusals = Refusals::new();
     loop {
         let mut planner = Planner::new(engine, Arc::clone(&live), mode.clone(), engine.changes.current());
         planner.refusals = refusals.clone();
-        let mut next = program.clone();
+        let mut program = program.clone();
         if content {
             // Everything is read again, so that the map holds no text that is not in use.
-            match planner.program(program.origin.clone(), Arc::clone(&program.texts)) {
-                Ok(parsed) => next = parsed,
-                Err(_) => return program,
-            }
+            program = planner.program(program.origin.clone(), Arc::clone(&program.texts)).ok()?;
         } else {
             planner.resume(&program);
         }
-        if let Err(why) = walk_root(&mut planner, &next, content).await {
+        if let Err(why) = walk_root(&mut planner, &program, content).await {
             planner.roll_back(0);
             tracing::error!(error = %crate::error::summary(&planner.map, &why), "re-evaluation failed");
-            return program;
+            return None;
         }
         match prepare(&mut planner.entries, &live, engine.settings.build_deadline).await {
             Ok(prepared) => {
-                (next.map, next.structures) = (planner.map, planner.structures);
-                commit(engine, &live, planner.entries, prepared).await;
-                engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(engine));
-                return next;
+                let Planner { map, structures, warnings, entries, .. } = planner;
+                (program.map, program.structures) = (map, structures);
+                return Some(Planned { program, warnings, live, entries, prepared });
             }
             Err(refused) => {
                 // Each round takes at least one node out, so this ends.
@@ -201,7 +223,7 @@ async fn again(engine: &Arc<Inner>, program: Program, changed: &BTreeSet<NodeId>
                 planner.roll_back(0);
                 refusals.extend(refused.into_iter().map(|refused| (refused.id, refused.diagnostic.message)));
                 if refusals.len() == before {
-                    return program;
+                    return None;
                 }
             }
         }
@@ -209,8 +231,7 @@ async fn again(engine: &Arc<Inner>, program: Program, changed: &BTreeSet<NodeId>
 }
 
 /// The nodes that refer to changed ones directly; the walk finds those behind them.
-fn dependants(engine: &Inner, changed: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-    let graph = engine.live();
+fn dependants(graph: &Graph, changed: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut dirty = BTreeSet::new();
     for id in changed {
         for node in graph.module(id.path()) {

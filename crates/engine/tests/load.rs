@@ -249,3 +249,17 @@ async fn an_engine_that_is_dropped_leaves_no_task() {
     }
     assert_eq!(hub.strong_count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_gives_up_a_plan() {
+    let bench = Bench::new();
+    bench.good(FAN_OUT).await;
+    let (engine, text) = (bench.engine.clone(), format!("{FAN_OUT}\ntest.value \"s\" {{\n slow = true\n}}"));
+    let load = tokio::spawn(async move { engine.load(corten_engine::Source::text("test.alloy", text)).await });
+    bench.hub.begun.notified().await;
+    let report = bench.engine.shutdown(std::time::Duration::from_secs(5)).await;
+    assert_eq!((report.stopped, report.abandoned.len()), (4, 0));
+    assert!(report.took < std::time::Duration::from_secs(1), "{:?}", report.took);
+    let error = load.await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "error during the initial load: -: the engine is shutting down");
+}

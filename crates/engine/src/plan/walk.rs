@@ -47,7 +47,9 @@ impl Planner<'_> {
                 let mark = self.entries.len();
                 let (started, at) = (Instant::now(), At { frame: &mut *frame, index, id: id.clone(), force });
                 let outcome = self.evaluate(at).await;
-                self.engine.metrics.evaluated(started.elapsed(), &id);
+                let took = started.elapsed();
+                self.engine.metrics.evaluated(took, &id);
+                tracing::debug!(node_id = %id, duration = ?took, "finished node evaluation");
                 match outcome {
                     Ok(outcome) => {
                         frame.changed[index] = before.is_none_or(|old| !same(&old, &outcome.exports));
