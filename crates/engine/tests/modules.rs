@@ -81,6 +81,10 @@ async fn mistakes_in_modules_have_the_known_words() {
             ),
         ),
         (
+            "import.string \"lib\" { content = \"\" }\nimport.file \"lib\" { filename = \"x\" }".to_owned(),
+            "2:13 namespace \"lib\" is already imported by import.string.lib at test.alloy:1:1".to_owned(),
+        ),
+        (
             "import.string \"lib\" { content = \"test.sink \\\"a\\\" { }\" }".to_owned(),
             "1:1 only declare and import blocks are allowed in a module, got test.sink".to_owned(),
         ),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use corten_component::Registry;
 use corten_syntax::ast::{Block, ExprKind, LiteralValue, Statement};
-use corten_syntax::{Diagnostic, SourceMap, Span, stdlib};
+use corten_syntax::{Diagnostic, SourceMap, Span, quote, stdlib};
 
 use super::classify::{classify, import_kind};
 use super::cycles::{components, order};
@@ -98,6 +98,17 @@ pub(super) fn examine(spec: BodySpec<'_>, outer: Option<&Outer<'_>>, context: &G
             findings.blocks.push((Some(nodes.len()), diagnostic));
             Kind::Broken
         });
+        if let (Kind::Import(_), Some(label)) = (&kind, &block.label) {
+            let other = nodes.iter().find(|node| {
+                matches!(node.kind, Kind::Import(_)) && node.label().is_some_and(|known| *known == *label.text)
+            });
+            if let Some(other) = other {
+                let at = place(context.map, Some(other.block.header_span()));
+                let message =
+                    format!("namespace {} is already imported by {} at {at}", quote(&label.text), other.local);
+                findings.block(nodes.len(), label.span, message);
+            }
+        }
         let first = &block.name[0];
         if matches!(kind, Kind::Custom(_)) && stdlib::lookup(&first.text).is_some() {
             let message = "a component is shadowing an existing stdlib name";

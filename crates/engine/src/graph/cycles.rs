@@ -83,3 +83,33 @@ pub(crate) fn validate_messages(structure: &Structure, cycle: &[usize]) -> Vec<D
     };
     members.iter().map(|node| Diagnostic::error(node.block.header_span(), message.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{components, order};
+
+    fn both(needs: &[Vec<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
+        let needs: Vec<&[usize]> = needs.iter().map(Vec::as_slice).collect();
+        (order(&needs), components(&needs))
+    }
+
+    #[test]
+    fn what_is_needed_comes_first_and_the_rest_stays_in_the_order_of_the_file() {
+        let (order, cycles) = both(&[vec![2], vec![], vec![1], vec![]]);
+        assert_eq!((order, cycles.len()), (vec![1, 2, 0, 3], 0));
+    }
+
+    #[test]
+    fn cycles_are_found_whole_and_apart() {
+        let (order, cycles) = both(&[vec![1], vec![2], vec![0, 3], vec![3], vec![5], vec![4], vec![0]]);
+        assert_eq!(cycles, [vec![0, 1, 2], vec![3], vec![4, 5]]);
+        assert_eq!(order.len(), 7);
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_stack() {
+        let chain: Vec<Vec<usize>> = (0..200_000).map(|n| if n < 199_999 { vec![n + 1] } else { vec![] }).collect();
+        let (order, cycles) = both(&chain);
+        assert_eq!((order.first(), order.last(), cycles.len()), (Some(&199_999), Some(&0), 0));
+    }
+}
