@@ -13,6 +13,10 @@ const CRATES: &[&[Registration]] = &[
     corten_exporter_otlphttp::COMPONENTS,
     #[cfg(feature = "exporter-otlp")]
     corten_exporter_otlp::COMPONENTS,
+    #[cfg(feature = "extension")]
+    corten_extension::COMPONENTS,
+    #[cfg(feature = "processor-otel")]
+    corten_processor_otel::COMPONENTS,
 ];
 
 /// All components that this build knows.

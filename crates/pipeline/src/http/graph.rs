@@ -17,14 +17,7 @@ const LONGEST_NAME: usize = 29;
 
 /// The drawing of all nodes that data flows through; empty if there are none or too many.
 pub(super) fn draw(components: &[ComponentInfo], link: impl Fn(&str) -> String) -> String {
-    let index: HashMap<&str, usize> = components.iter().enumerate().map(|(at, info)| (info.id.as_str(), at)).collect();
-    let edges: Vec<(usize, usize)> = components
-        .iter()
-        .enumerate()
-        .flat_map(|(from, info)| info.data_flow_edges_to.iter().map(move |to| (from, to)))
-        .filter_map(|(from, to)| Some((from, *index.get(to.as_str())?)))
-        .filter(|(from, to)| from != to)
-        .collect();
+    let edges = edges(components);
     let mut columns: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let layers = layers(components.len(), &edges);
     for (node, layer) in layers.iter().enumerate() {
@@ -84,6 +77,26 @@ pub(super) fn draw(components: &[ComponentInfo], link: impl Fn(&str) -> String) 
     }
     svg.push_str("</svg>");
     svg
+}
+
+/// Who sends to whom, as places in the list.
+fn edges(components: &[ComponentInfo]) -> Vec<(usize, usize)> {
+    let index: HashMap<&str, usize> = components.iter().enumerate().map(|(at, info)| (info.id.as_str(), at)).collect();
+    components
+        .iter()
+        .enumerate()
+        .flat_map(|(from, info)| info.data_flow_edges_to.iter().map(move |to| (from, to)))
+        .filter_map(|(from, to)| Some((from, *index.get(to.as_str())?)))
+        .filter(|(from, to)| from != to)
+        .collect()
+}
+
+/// Puts sources first and destinations last.
+pub(super) fn sort(components: &mut Vec<ComponentInfo>) {
+    let layers = layers(components.len(), &edges(components));
+    let mut order: Vec<(usize, ComponentInfo)> = layers.into_iter().zip(std::mem::take(components)).collect();
+    order.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+    components.extend(order.into_iter().map(|(_, info)| info));
 }
 
 fn shortened(text: &str) -> String {

@@ -15,7 +15,8 @@ use crate::text;
 /// All components: how they are, where data flows, what they count. `pause` in the query stops the refreshing.
 pub(super) fn summary(control: &Control, query: &str) -> String {
     let refresh = !query.split('&').any(|word| word == "pause");
-    let components = control.engine.components();
+    let mut components = control.engine.components();
+    graph::sort(&mut components);
     let figures = figures::by_component(&control.metrics.render());
     let bad = components.iter().filter(|info| is_bad(info)).count();
     let mut body = String::new();
@@ -38,7 +39,7 @@ pub(super) fn summary(control: &Control, query: &str) -> String {
     };
     let _ =
         write!(body, "<h2>{} <span class=\"dim\">· {health}</span></h2>", text::count(components.len(), "component"));
-    // What needs attention first; otherwise as the engine orders them.
+    // What needs attention first; otherwise in the direction of the data.
     let (first, rest): (Vec<_>, Vec<_>) = components.iter().partition(|info| is_bad(info));
     for info in first.into_iter().chain(rest) {
         card(&mut body, control, info, figures.get(&info.id).map_or(&[], Vec::as_slice));
@@ -65,27 +66,21 @@ pub(super) fn component(control: &Control, info: &ComponentInfo) -> String {
             let _ = write!(body, "<h2>{title}</h2><pre>{}</pre>", escape(&code));
         }
     }
-    if title_of_references(&mut body, control, info) {
-        body.push_str("</p>");
-    }
+    references(&mut body, control, info);
     shell(control, &info.id, None, &body, "")
 }
 
-fn title_of_references(body: &mut String, control: &Control, info: &ComponentInfo) -> bool {
+fn references(body: &mut String, control: &Control, info: &ComponentInfo) {
     let local = |id: &String| match info.module_id.as_str() {
         "" => id.clone(),
         module => format!("{module}/{id}"),
     };
-    let mut begun = false;
     for (words, ids) in [("Refers to", &info.references_to), ("Is referred to by", &info.referenced_by)] {
         if !ids.is_empty() {
-            body.push_str(if begun { "<br>" } else { "<h2>References</h2><p>" });
-            begun = true;
             let links: Vec<String> = ids.iter().map(|id| anchor(control, &local(id))).collect();
-            let _ = write!(body, "{words} {}", links.join(", "));
+            let _ = write!(body, "<h2>{words}</h2><p>{}</p>", links.join(", "));
         }
     }
-    begun
 }
 
 fn card(out: &mut String, control: &Control, info: &ComponentInfo, figures: &[Figure]) {

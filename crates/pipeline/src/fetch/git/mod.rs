@@ -5,8 +5,8 @@ mod remote;
 mod store;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use corten_engine::{GitAuth, GitFiles, GitRequest};
 
@@ -25,7 +25,9 @@ fn locate(repository: &str) -> Result<Location<'_>, String> {
             "http" | "https" => Ok(Location::Http(repository)),
             "file" => Ok(Location::Local(Path::new(rest))),
             "ssh" | "git+ssh" => Err(no_ssh()),
-            other => Err(format!("repositories by {other}:// are not implemented by Corten; use https:// or a local path")),
+            other => {
+                Err(format!("repositories by {other}:// are not implemented by Corten; use https:// or a local path"))
+            }
         };
     }
     // `git@host:path` is ssh too; a colon behind a slash belongs to a file's name.

@@ -22,7 +22,8 @@ impl<'b> Iterator for Packets<'b> {
         if self.0.is_empty() {
             return None;
         }
-        let length = self.0.get(..4).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = self.0.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let length = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         let length = length.and_then(|digits| usize::from_str_radix(digits, 16).ok());
         let packet = match length {
             Some(0) => Packet::Flush,
@@ -65,10 +66,7 @@ mod tests {
     #[test]
     fn packets_are_split_and_lies_about_length_noticed() {
         let packets: Vec<_> = Packets(b"0006a\n0001000000020005x").map(|packet| packet.expect("a packet")).collect();
-        assert_eq!(
-            packets,
-            [Packet::Data(b"a\n"), Packet::Delimiter, Packet::Flush, Packet::End, Packet::Data(b"x")]
-        );
+        assert_eq!(packets, [Packet::Data(b"a\n"), Packet::Delimiter, Packet::Flush, Packet::End, Packet::Data(b"x")]);
         for bad in [&b"00"[..], b"zzzz", b"ffffx", b"0003", b"+006a\n"] {
             let all: Vec<_> = Packets(bad).collect();
             assert!(matches!(all.last(), Some(Err(_))) && all.len() == 1, "{bad:?} {all:?}");

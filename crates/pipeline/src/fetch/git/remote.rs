@@ -50,7 +50,13 @@ impl Remote {
 
     /// The commit with its whole tree, without its history.
     pub(super) async fn pack(&self, commit: ObjectId) -> Result<Vec<u8>, String> {
-        let arguments = ["ofs-delta".to_owned(), "no-progress".to_owned(), "deepen 1".to_owned(), format!("want {commit}"), "done".to_owned()];
+        let arguments = [
+            "ofs-delta".to_owned(),
+            "no-progress".to_owned(),
+            "deepen 1".to_owned(),
+            format!("want {commit}"),
+            "done".to_owned(),
+        ];
         unpack(&self.command("fetch", &arguments, PACK_LIMIT).await?)
     }
 
@@ -72,7 +78,10 @@ impl Remote {
         let uri = url.parse().map_err(|_| format!("{:?} is not a URL", self.url))?;
         let mut headers = HeaderMap::new();
         headers.insert("git-protocol", HeaderValue::from_static("version=2"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("git/2 (Corten/", env!("CARGO_PKG_VERSION"), ")")));
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("git/2 (Corten/", env!("CARGO_PKG_VERSION"), ")")),
+        );
         if method == Method::POST {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-git-upload-pack-request"));
         }
@@ -84,7 +93,9 @@ impl Remote {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(format!("the server answered {}: basic_auth is missing or wrong", answer.status))
             }
-            StatusCode::NOT_FOUND => Err("the server has no such repository, or does not show it without basic_auth".to_owned()),
+            StatusCode::NOT_FOUND => {
+                Err("the server has no such repository, or does not show it without basic_auth".to_owned())
+            }
             status => Err(format!("the server answered {status}")),
         }
     }
@@ -159,9 +170,18 @@ mod tests {
 
     #[test]
     fn the_pack_is_band_one() {
-        let answer = line("shallow-info\n") + &line("shallow x\n") + "0001" + &line("packfile\n") + &line("\u{2}progress") + &line("\u{1}PA") + &line("\u{1}CK") + "0000";
+        let answer = line("shallow-info\n")
+            + &line("shallow x\n")
+            + "0001"
+            + &line("packfile\n")
+            + &line("\u{2}progress")
+            + &line("\u{1}PA")
+            + &line("\u{1}CK")
+            + "0000";
         assert_eq!(unpack(answer.as_bytes()), Ok(b"PACK".to_vec()));
-        assert!(unpack((line("packfile\n") + &line("\u{3}broken")).as_bytes()).is_err_and(|why| why.contains("broken")));
+        assert!(
+            unpack((line("packfile\n") + &line("\u{3}broken")).as_bytes()).is_err_and(|why| why.contains("broken"))
+        );
         assert!(unpack(b"0000").is_err());
     }
 }
