@@ -30,6 +30,12 @@ impl Ranges {
         number < self.floor || self.above.range(..=number).next_back().is_some_and(|(_, end)| number < *end)
     }
 
+    /// Whether all of `start..end` is in the set.
+    pub(crate) fn covers(&self, start: u64, end: u64) -> bool {
+        let start = start.max(self.floor);
+        start >= end || self.above.range(..=start).next_back().is_some_and(|(_, to)| *to >= end)
+    }
+
     /// The first number above everything in the set.
     pub(crate) fn end(&self) -> u64 {
         self.above.last_key_value().map_or(self.floor, |(_, end)| *end)
@@ -104,6 +110,10 @@ mod tests {
             }
             prop_assert_eq!(set.floor(), (0..).find(|number| !model.contains(number)).unwrap());
             prop_assert_eq!(set.end(), model.last().map_or(0, |last| last + 1));
+            for start in (0..200).step_by(7) {
+                let all = (start..start + 5).all(|number| model.contains(&number));
+                prop_assert_eq!(set.covers(start, start + 5), all);
+            }
             let mut last = set.floor();
             for (start, end) in set.above() {
                 prop_assert!(last < start && start < end, "disjoint, apart and in order");

@@ -124,6 +124,14 @@ impl Bench {
         Self { registry, arena, budget, queue, ledger: Arc::default(), running: None }
     }
 
+    /// A queue of another node in the same process.
+    pub(crate) fn beside(other: &Self, policy: Policy) -> Self {
+        let (arena, budget) = (Arc::clone(&other.arena), Arc::clone(&other.budget));
+        let registry = Registry::new();
+        let queue = queue(&registry, &arena, policy);
+        Self { registry, arena, budget, queue, ledger: Arc::default(), running: None }
+    }
+
     /// A queue that a back end serves.
     pub(crate) fn serving(policy: Policy, backend: &Arc<Backend>) -> Self {
         let mut bench = Self::new(policy, 1 << 30);

@@ -3,4 +3,5 @@
 mod bench;
 mod memory;
 mod queue;
+mod several;
 mod simulation;
