@@ -111,3 +111,62 @@ async fn a_resource_that_cannot_be_had_keeps_the_old_one() {
     bench.until("h has it", |b| b.argument("test.holder.h", "lock") == "exports/two").await;
     assert_eq!(*bench.hub.held.lock().unwrap(), ["exports/two"]);
 }
+
+/// Values that flow through nodes, a module and a `foreach`, in one of several shapes.
+fn shape(roll: u64) -> String {
+    let mut text = format!(
+        "test.value \"a\" {{ initial = \"start\" }}\ntest.value \"b\" {{ initial = test.value.a.value + \"{}\" }}\n",
+        ["x", "y"][(roll % 2) as usize]
+    );
+    text += "declare \"d\" {\n argument \"in\" { }\n test.value \"inner\" { initial = argument.in.value + \"i\" }\n \
+             test.sink \"s\" { tag = test.value.inner.value }\n export \"out\" { value = test.value.inner.value }\n}\n\
+             d \"m\" { in = test.value.b.value }\ntest.sink \"end\" { tag = d.m.out }\n";
+    if roll % 3 > 0 {
+        text += "foreach \"f\" {\n collection = [test.value.a.value, \"fixed\"]\n var = \"item\"\n template {\n  \
+                 test.sink \"s\" { tag = item + test.value.b.value }\n }\n}\n";
+    }
+    if roll % 5 == 0 {
+        text += "test.sink \"more\" { tag = test.value.b.value }\n";
+    }
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_publishes_and_reloads_settle_on_the_last_value() {
+    let mut state = 7_u64;
+    let mut roll = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    for run in 0..20 {
+        let bench = running(&shape(roll())).await;
+        let mut last = 0;
+        for step in 0..40 {
+            if roll() % 2 == 0 {
+                bench.hub.publish("test.value.a", &format!("{run}_{step}"));
+            }
+            if roll() % 3 == 0 {
+                last = roll();
+                // Sometimes a load fails in between.
+                if roll() % 4 == 0 {
+                    bench.bad(&(shape(last) + "test.sink \"bad\" { tag = \"bad\" }\n")).await;
+                }
+                bench.good(&shape(last)).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(roll() % 2000)).await;
+        }
+        bench.good(&shape(last)).await;
+        bench.hub.publish("test.value.a", "final");
+        let suffix = ["x", "y"][(last % 2) as usize];
+        let want = format!("final{suffix}i");
+        bench.until("the end has it", |b| b.argument("test.sink.end", "tag") == want).await;
+        bench.until("the module has it", |b| b.argument("d.m/test.sink.s", "tag") == want).await;
+        if last % 3 > 0 {
+            let children = bench.engine.component("foreach.f").unwrap().created_module_ids;
+            assert_eq!(children, ["foreach.f/foreach_final_1", "foreach.f/foreach_fixed_1"]);
+            assert_eq!(bench.argument("foreach.f/foreach_final_1/test.sink.s", "tag"), format!("finalfinal{suffix}"));
+        }
+        assert!(bench.engine.health_summary().is_healthy());
+        assert!(bench.engine.shutdown(std::time::Duration::from_secs(5)).await.abandoned.is_empty());
+    }
+}
