@@ -81,6 +81,7 @@ impl Default for ClientOptions {
 #[derive(Clone)]
 pub struct HttpClient {
     inner: legacy::Client<Connector, Body>,
+    proxy: Arc<Proxy>,
 }
 
 /// A whole answer.
@@ -151,9 +152,10 @@ impl HttpClient {
             Versions::Http2 => Offer::Http2,
         };
         let tls = ClientTls::new(&options.tls, offer)?;
+        let proxy = Arc::new(options.proxy);
         let connector = Connector {
             tls,
-            proxy: Arc::new(options.proxy.clone()),
+            proxy: Arc::clone(&proxy),
             target: options.target.clone(),
             timeout: options.connect_timeout,
         };
@@ -169,7 +171,7 @@ impl HttpClient {
             .http2_keep_alive_while_idle(options.ping_while_idle)
             .http2_initial_stream_window_size(1 << 20)
             .http2_initial_connection_window_size(2 << 20);
-        Ok(Self { inner: builder.build(connector) })
+        Ok(Self { inner: builder.build(connector), proxy })
     }
 
     /// Sends a request and reads the answer, at most `limit` bytes of its body, all within `timeout`.
@@ -181,7 +183,13 @@ impl HttpClient {
         tokio::time::timeout(timeout, self.exchange(request, limit)).await.map_err(|_| late())?
     }
 
-    async fn exchange(&self, request: Request<Body>, limit: usize) -> Result<Answer, ClientError> {
+    async fn exchange(&self, mut request: Request<Body>, limit: usize) -> Result<Answer, ClientError> {
+        // A request in plaintext is the proxy's to read; an encrypted one goes through a tunnel.
+        if request.uri().scheme_str() == Some("http")
+            && let Some(hop) = self.proxy.hop(request.uri())
+        {
+            request.headers_mut().extend(hop.headers);
+        }
         let response = self.inner.request(request).await.map_err(|error| {
             let failure = if error.is_connect() { Failure::Connect } else { Failure::Transport };
             ClientError::new(failure, explain(&error))

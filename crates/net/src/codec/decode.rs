@@ -53,7 +53,7 @@ pub fn decode(
     limit: usize,
     admit: Admit<'_>,
 ) -> Result<Decoded, DecodeError> {
-    let mut input = Parts(parts.into_iter().filter(|part| !part.is_empty()).collect());
+    let input = Parts(parts.into_iter().filter(|part| !part.is_empty()).collect());
     let sink = Sink { limit, admit, encoding };
     if input.0.is_empty() && encoding != Encoding::Identity {
         // Senders exist that name an encoding and send nothing.
@@ -71,7 +71,10 @@ pub fn decode(
         }
         Encoding::Snappy if !input.starts_with(&SNAPPY_FRAMED) => snappy_block(input, sink),
         Encoding::Snappy | Encoding::SnappyFramed => sink.drain(snap::read::FrameDecoder::new(input)),
-        Encoding::Lz4 => sink.drain(lz4_flex::frame::FrameDecoder::new(Whole::new(&mut input))),
+        Encoding::Lz4 => {
+            let input = Noticed { parts: input, wanted_more: false };
+            sink.drain(Lz4(lz4_flex::frame::FrameDecoder::new(input)))
+        }
     }
 }
 
@@ -163,17 +166,38 @@ impl Read for Parts {
     }
 }
 
-/// LZ4's reader takes an end of input anywhere between blocks for the end of the frame; a frame that ends early is broken.
-struct Whole<'a>(&'a mut Parts);
+/// LZ4's reader takes an end of input between blocks for the end of the frame, and stops behind a frame. Here a frame without its end
+/// mark is broken, and several frames are one body.
+struct Lz4(lz4_flex::frame::FrameDecoder<Noticed>);
 
-impl<'a> Whole<'a> {
-    fn new(parts: &'a mut Parts) -> Self {
-        Self(parts)
+/// Remembers that somebody wanted more than there is, which a whole frame never does.
+struct Noticed {
+    parts: Parts,
+    wanted_more: bool,
+}
+
+impl Read for Noticed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.parts.read(buffer)?;
+        self.wanted_more |= count == 0 && !buffer.is_empty();
+        Ok(count)
     }
 }
 
-impl Read for Whole<'_> {
+impl Read for Lz4 {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        loop {
+            let count = self.0.read(buffer)?;
+            let input = self.0.get_ref();
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            if input.wanted_more {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if input.parts.0.is_empty() {
+                return Ok(0);
+            }
+        }
     }
 }
