@@ -23,7 +23,7 @@ pub fn program(package: &str, name: &str) -> PathBuf {
     let _turn = BUILDING.lock();
     let folder = folder();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--package", package, "--bin", name]);
+    cargo.args(["build", "--quiet", "--package", package, "--bin", name]);
     cargo.arg("--target-dir").arg(target());
     if folder.ends_with("release") {
         cargo.arg("--release");

@@ -4,6 +4,7 @@
 //! `USAGE` what it takes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+#![allow(clippy::disallowed_methods, reason = "waits for other processes, and has no loop to block")]
 
 mod demo;
 mod docs;

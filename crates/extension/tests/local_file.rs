@@ -24,6 +24,7 @@ struct Running {
 }
 
 async fn start(args: FileArguments) -> Result<Running, String> {
+    #[allow(clippy::disallowed_methods, reason = "holds what one test publishes")]
     let (published, contents) = mpsc::unbounded_channel();
     let id = NodeId::root("local.file.x");
     let metrics = Registry::new().node(&id);

@@ -13,6 +13,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        #[allow(clippy::disallowed_methods, reason = "nothing here tells when another process gets there")]
         std::thread::sleep(Duration::from_millis(10));
     }
 }

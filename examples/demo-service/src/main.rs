@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             shop.flush()?;
         }
         if round < rounds {
+            #[allow(clippy::disallowed_methods, reason = "a customer comes now and then")]
             std::thread::sleep(Duration::from_millis(pause));
         }
     }

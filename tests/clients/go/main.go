@@ -80,8 +80,8 @@ func run(ctx context.Context, protocol, endpoint string) error {
 			order.SetStatus(codes.Error, "refused")
 			record.SetSeverity(otellog.SeverityError)
 		}
-		record.SetBody(otellog.StringValue(fmt.Sprintf("order %02d placed", number)))
-		record.AddAttributes(otellog.Int("order.number", number))
+		record.SetBody(attribute.StringValue(fmt.Sprintf("order %02d placed", number)))
+		record.AddAttributes(attribute.Int("order.number", number))
 		logger.Emit(pctx, record)
 		pay.End()
 		order.End()
