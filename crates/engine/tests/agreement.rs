@@ -30,7 +30,7 @@ fn value(dice: &mut Dice, inside: &str) -> String {
         2 if inside == "foreach" => "item".to_owned(),
         3 => "module_path".to_owned(),
         4 if dice.one_in(20) => "nowhere.at.all".to_owned(),
-        5 if inside == "" => format!("custom{}.x.out", dice.roll(2)),
+        5 if inside.is_empty() => format!("custom{}.x.out", dice.roll(2)),
         _ => format!("test.value.v{}.value", dice.roll(4)),
     }
 }

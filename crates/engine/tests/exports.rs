@@ -121,11 +121,11 @@ fn shape(roll: u64) -> String {
     text += "declare \"d\" {\n argument \"in\" { }\n test.value \"inner\" { initial = argument.in.value + \"i\" }\n \
              test.sink \"s\" { tag = test.value.inner.value }\n export \"out\" { value = test.value.inner.value }\n}\n\
              d \"m\" { in = test.value.b.value }\ntest.sink \"end\" { tag = d.m.out }\n";
-    if roll % 3 > 0 {
+    if !roll.is_multiple_of(3) {
         text += "foreach \"f\" {\n collection = [test.value.a.value, \"fixed\"]\n var = \"item\"\n template {\n  \
                  test.sink \"s\" { tag = item + test.value.b.value }\n }\n}\n";
     }
-    if roll % 5 == 0 {
+    if roll.is_multiple_of(5) {
         text += "test.sink \"more\" { tag = test.value.b.value }\n";
     }
     text
