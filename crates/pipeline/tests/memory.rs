@@ -82,7 +82,7 @@ async fn overflow(padding: usize) {
     assert_eq!(sum("corten_delivery_accepted_items_total"), total as f64);
     assert_eq!(sum("corten_delivery_delivered_items_total"), 0.0);
     assert_eq!(queued + dropped, total as f64, "accepted = queued + dropped");
-    let held = sum("corten_delivery_queued_bytes");
+    let held = sum("otelcol_exporter_queue_size");
     assert!((held / (100.0 * MIB) - 1.0).abs() < 0.05, "the queue holds {:.1} MiB", held / MIB);
     largest = largest.max(collector.resident());
     assert!(largest < 150_000_000, "{:.1} MB resident with bodies of {body} bytes", largest as f64 / 1e6);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use corten_component::metrics::MetricDoc;
 use corten_component::{BuildContext, BuildError, Component, Lease, NoExports, RunContext, RunError};
-use corten_delivery::{Arena, Budget, default_limit};
+use corten_delivery::Arena;
 use corten_net::Address;
 use corten_net::args::TlsServer;
 use corten_net::server::{Handler, Installed, Limits, Listener, Serving};
@@ -159,10 +159,6 @@ fn tls(field: &str, args: Option<&TlsServer>) -> Result<Option<ServerTls>, Build
     args.map(|args| ServerTls::new(args).map_err(|error| BuildError::at(field, error.to_string()))).transpose()
 }
 
-fn arena(cx: &BuildContext<'_>) -> Arc<Arena> {
-    cx.service::<Arena>().unwrap_or_else(|| Arena::new(Budget::new(default_limit())))
-}
-
 /// 0 is for ever.
 fn unless_zero(time: Duration) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
@@ -177,7 +173,7 @@ fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     let served = SignalKind::ALL.into_iter().filter(|kind| args.output.of(*kind).is_some());
     let routes: Vec<_> = served.map(|kind| (kind, kind.grpc_service().to_owned())).collect();
     let meters = meters(cx, Protocol::Grpc, &routes);
-    let ingest = Ingest::new(args.output.clone(), arena(cx), meters, grpc.include_metadata, GRPC_DEADLINE);
+    let ingest = Ingest::new(args.output.clone(), Arena::of(cx), meters, grpc.include_metadata, GRPC_DEADLINE);
     let ingest = Arc::new(ingest);
     let server = &grpc.keepalive.server_parameters;
     let defaults = Limits::default();
@@ -216,7 +212,7 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     }
     let meters = meters(cx, Protocol::Http, &routes);
     let deadline = unless_zero(http.write_timeout).unwrap_or(GRPC_DEADLINE);
-    let ingest = Arc::new(Ingest::new(args.output.clone(), arena(cx), meters, http.include_metadata, deadline));
+    let ingest = Arc::new(Ingest::new(args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
     let defaults = Limits::default();
     let limits = Limits {
         header_timeout: unless_zero(http.read_header_timeout).unwrap_or(defaults.header_timeout),

@@ -10,7 +10,7 @@ use corten_syntax::render;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-use super::drain::{Drained, drain};
+use super::drain::{Drained, drain, lost};
 use super::{Control, Options, Source, blocks, guide};
 use crate::cli::{Failure, colour, complain, print};
 use crate::http::{Server, Wanted};
@@ -75,6 +75,8 @@ fn settings(options: &Options, metrics: &metrics::Registry, logs: &Logs, wanted:
     let mut services = Services::default();
     let budget = corten_delivery::Budget::new(corten_delivery::default_limit());
     budget.register_metrics(&metrics.process());
+    // One arena for receivers, batches and queues: what lies in it is charged once, whoever holds it.
+    services.insert(corten_delivery::Arena::new(Arc::clone(&budget)));
     services.insert(budget);
     let mut settings = Settings::new(registry);
     settings.metrics = metrics.clone();
@@ -150,6 +152,9 @@ async fn work(control: &Arc<Control>, server: &mut Server, signals: &mut Signals
         Drained::Stalled => tracing::warn!(
             "nothing has left for 10 s: ending; what waits in memory is lost, what is on disk is sent at the next start"
         ),
+    }
+    for (exporter, items) in lost(&control.metrics.render()) {
+        tracing::warn!(exporter, items, "items could not be delivered before the end and are lost");
     }
     Ok(())
 }
