@@ -177,7 +177,7 @@ impl<T: Payload> Queue<T> {
         }
         let why = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let metrics = &self.metrics.lanes[kind].own;
-        let change = {
+        let (change, all_up) = {
             let mut state = self.state();
             let lane = &mut state.lanes[kind];
             let before: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
@@ -186,20 +186,28 @@ impl<T: Payload> Queue<T> {
             self.count_held(after.abs_diff(before), after > before);
             metrics.in_flight.set(lane.in_flight.len() as f64);
             metrics.paused.set(if lane.paused.is_some() { 1.0 } else { 0.0 });
-            change
+            (change, state.lanes.iter().all(|lane| lane.paused.is_none()))
         };
         if change.retries {
             metrics.retries.inc();
         }
         match change.turn {
             Some(Turn::Down(delay)) => {
-                tracing::warn!(exporter = self.name, data_type, error = why, retry_in = ?delay, "the destination is not available; what comes is queued");
+                tracing::warn!(
+                    exporter = self.name,
+                    data_type,
+                    error = why,
+                    retry_in = ?delay,
+                    "the destination is not available; what comes is queued"
+                );
                 // A back end that is down is no fault of this component.
                 self.health.healthy(format!("waiting for the destination ({data_type}): {why}"));
             }
             Some(Turn::Up) => {
                 tracing::info!(exporter = self.name, data_type, "the destination is available again");
-                self.health.healthy("delivering");
+                if all_up {
+                    self.health.healthy("delivering");
+                }
             }
             None => {}
         }

@@ -54,7 +54,7 @@ pub(crate) fn measure<T: Payload>(item: &T, sizer: Sizer) -> u64 {
     match sizer {
         Sizer::Requests => 1,
         Sizer::Items => item.items(),
-        Sizer::Bytes => item.bytes() as u64 + RECORD_BYTES,
+        Sizer::Bytes => item.memory() as u64 + RECORD_BYTES,
     }
 }
 

@@ -97,7 +97,11 @@ pub(crate) struct LaneMetrics {
     #[metric(name = "otelcol_exporter_enqueue_size", labels = ["exporter", "data_type"], buckets = ITEM_BOUNDS)]
     pub(crate) enqueue_size: Histogram,
     /// Items of what is sent.
-    #[metric(name = "otelcol_exporter_queue_batch_send_size", labels = ["exporter", "data_type"], buckets = ITEM_BOUNDS)]
+    #[metric(
+        name = "otelcol_exporter_queue_batch_send_size",
+        labels = ["exporter", "data_type"],
+        buckets = ITEM_BOUNDS
+    )]
     pub(crate) send_size: Histogram,
     /// Bytes of what is sent, before compression.
     #[metric(

@@ -24,6 +24,10 @@ impl Payload for Batch {
         self.len()
     }
 
+    fn memory(&self) -> usize {
+        self.len() + self.encoded().map_or(0, |encoded| encoded.body.len())
+    }
+
     fn keep(mut self, arena: &Arena) -> Result<Self, (Self, OverBudget)> {
         // A body as it came is worth keeping only if it needs no copy: it saves compressing, not memory.
         if self.encoded().is_some_and(|encoded| !arena.owns(&encoded.body)) {

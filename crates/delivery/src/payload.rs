@@ -26,6 +26,11 @@ pub trait Payload: Signal {
     /// Its size on the wire before compression, in bytes.
     fn bytes(&self) -> usize;
 
+    /// What it holds in memory: its bytes, and whatever it keeps beside them.
+    fn memory(&self) -> usize {
+        self.bytes()
+    }
+
     /// Moves its bytes into the arena where they are not there yet.
     ///
     /// # Errors

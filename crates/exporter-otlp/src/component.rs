@@ -25,7 +25,8 @@ pub struct OtlpExports {
 
 impl Component for Otlp {
     const NAME: &'static str = "otelcol.exporter.otlp";
-    const DOC: &'static str = "Sends traces, metrics and logs as OTLP over gRPC. What the server cannot take for now is held and tried again.";
+    const DOC: &'static str = "Sends traces, metrics and logs as OTLP over gRPC. \
+        What the server cannot take for now is held and tried again.";
     const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
     type Arguments = OtlpArguments;
     type Exports = OtlpExports;

@@ -25,7 +25,8 @@ pub struct OtlpHttpExports {
 
 impl Component for OtlpHttp {
     const NAME: &'static str = "otelcol.exporter.otlphttp";
-    const DOC: &'static str = "Sends traces, metrics and logs as OTLP over HTTP. What the server cannot take for now is held and tried again.";
+    const DOC: &'static str = "Sends traces, metrics and logs as OTLP over HTTP. \
+        What the server cannot take for now is held and tried again.";
     const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
     type Arguments = OtlpHttpArguments;
     type Exports = OtlpHttpExports;
