@@ -8,6 +8,7 @@ use corten_component::{BuildContext, BuildError, Component, Lease, NoExports, Ru
 use corten_delivery::Arena;
 use corten_net::Address;
 use corten_net::args::TlsServer;
+use corten_net::auth::AuthHandle;
 use corten_net::server::{Handler, Installed, Limits, Listener, Serving};
 use corten_net::tls::ServerTls;
 use corten_signal::otlp::SignalKind;
@@ -38,6 +39,7 @@ struct Server {
     ingest: Arc<Ingest>,
     /// Whether the file names no address.
     by_default: bool,
+    auth: Option<AuthHandle>,
     /// Whether anybody who reaches the address may send.
     is_open: bool,
     address: Address,
@@ -113,6 +115,10 @@ impl Server {
         let Some(listener) = self.lease.get() else {
             return Err(RunError::new(format!("the {protocol} listener was not prepared")));
         };
+        // Known only now: handlers are installed when the whole plan is committed.
+        if let Some(Err(error)) = self.auth.as_ref().and_then(|auth| auth.get()).map(|auth| auth.serves()) {
+            return Err(RunError::new(format!("{protocol}.auth cannot check who sends: {error}")));
+        }
         let installed =
             listener.install(cx.id(), self.serving.clone()).await.map_err(|error| RunError::new(error.message))?;
         let address = installed.local_addr();
@@ -196,6 +202,7 @@ fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
         serving: Serving { handler, tls: tls("grpc.tls", grpc.tls.as_ref())?, limits },
         ingest,
         by_default: grpc.endpoint.is_none(),
+        auth: grpc.auth.clone(),
         is_open: grpc.tls.is_none() && grpc.auth.is_none(),
         address,
     })
@@ -233,6 +240,7 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
         serving: Serving { handler, tls: tls("http.tls", http.tls.as_ref())?, limits },
         ingest,
         by_default: http.endpoint.is_none(),
+        auth: http.auth.clone(),
         is_open: http.tls.is_none() && http.auth.is_none(),
         address,
     })

@@ -71,6 +71,9 @@ pub(super) async fn run(connection: Counted, stream: Accepted, mut peer: Peer) {
     }
 }
 
+/// An answer being made.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+
 /// What rules a connection's life.
 struct Life {
     limits: Limits,
@@ -136,15 +139,12 @@ impl Life {
         &self,
         activity: &Arc<Activity>,
         peer: Peer,
-    ) -> impl Fn(
-        Request<hyper::body::Incoming>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>
-    + use<> {
+    ) -> impl Fn(Request<hyper::body::Incoming>) -> Answering + use<> {
         let slots = self.slots.clone();
         let activity = Arc::clone(activity);
         move |request| {
             let busy = Activity::begin(&activity);
-            Box::pin(answer(slots.clone(), busy, request, peer.clone()))
+            Box::pin(answer(slots.clone(), busy, request, peer.clone())) as Answering
         }
     }
 

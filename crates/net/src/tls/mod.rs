@@ -89,3 +89,36 @@ impl<T> Reloading<T> {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// Loads count up; every load named in `broken` fails.
+    fn counting(interval: Duration, broken: &'static [usize]) -> Reloading<usize> {
+        let loads = AtomicUsize::new(0);
+        let load = move || match loads.fetch_add(1, Ordering::SeqCst) {
+            load if broken.contains(&load) => Err(TlsError::Config("broken".into())),
+            load => Ok(load),
+        };
+        Reloading::new(interval, load).unwrap()
+    }
+
+    #[test]
+    fn a_broken_reload_keeps_what_was_there() {
+        let config = counting(Duration::from_nanos(1), &[1, 2]);
+        std::thread::yield_now();
+        let seen: Vec<usize> = (0..4).map(|_| *config.get()).collect();
+        assert_eq!(seen, [0, 0, 3, 4]);
+    }
+
+    #[test]
+    fn nothing_is_read_again_before_its_time() {
+        for interval in [Duration::ZERO, Duration::from_secs(3600)] {
+            let config = counting(interval, &[]);
+            assert_eq!((*config.get(), *config.get()), (0, 0), "{interval:?}");
+        }
+    }
+}

@@ -82,3 +82,20 @@ async fn a_handler_that_is_not_there_lets_nobody_in() {
     let harness = Harness::start(http(Http { auth, ..Http::default() })).await;
     assert_eq!(harness.post("application/x-protobuf", &[], spans(1)).await.status.as_u16(), 401);
 }
+
+struct ClientOnly;
+
+impl Authenticator for ClientOnly {
+    fn serves(&self) -> Result<(), corten_net::AuthError> {
+        Err(corten_net::AuthError::new("for clients only"))
+    }
+}
+
+#[tokio::test]
+async fn a_handler_for_clients_is_told_at_the_start() {
+    let auth: Option<AuthHandle> = Some(Handle::to(Arc::new(ClientOnly) as Arc<dyn Authenticator>));
+    let mut harness = Harness::idle();
+    harness.replace(http(Http { auth, ..Http::default() })).await.unwrap();
+    let error = harness.ended().await.unwrap_err();
+    assert!(error.message.contains("http.auth") && error.message.contains("for clients only"), "{error}");
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use corten_component::metrics::Registry;
 use corten_component::node::{Control, Node, Phase, ResourceId, Services, control};
 use corten_component::{
-    BoxFuture, BuildContext, BuildError, Component, Consume, Fanout, NodeId, Port, Refusal, RunContext,
+    BoxFuture, BuildContext, BuildError, Component, Consume, Fanout, NodeId, Port, Refusal, RunContext, RunError,
 };
 use corten_net::client::{Answer, ClientOptions, HttpClient, Versions};
 use corten_net::grpc::{Endpoint, GrpcClient, GrpcOptions};
@@ -87,7 +87,7 @@ pub(crate) struct Harness {
     pub(crate) registry: Registry,
     pub(crate) consumer: Arc<Consumer>,
     resources: HashMap<ResourceId, Arc<dyn Any + Send + Sync>>,
-    running: Option<(Control, JoinHandle<()>)>,
+    running: Option<(Control, JoinHandle<Result<(), RunError>>)>,
 }
 
 impl Harness {
@@ -125,7 +125,7 @@ impl Harness {
         let (control, state) = control(&self.node, args as Arc<dyn Any + Send + Sync>);
         let task = tokio::spawn(async move {
             let ((), result) = receiver.run((), RunContext::new(state)).await;
-            result.unwrap();
+            result
         });
         self.running = Some((control, task));
         Ok(())
@@ -134,8 +134,14 @@ impl Harness {
     pub(crate) async fn stop(&mut self) {
         if let Some((control, task)) = self.running.take() {
             control.phase.send_replace(Phase::Stopping { deadline: Instant::now() + LONG });
-            task.await.unwrap();
+            task.await.unwrap().unwrap();
         }
+    }
+
+    /// How an instance ended that nobody has stopped.
+    pub(crate) async fn ended(&mut self) -> Result<(), RunError> {
+        let (_control, task) = self.running.take().unwrap();
+        task.await.unwrap()
     }
 
     /// Gives the resources up, as an engine does when their last user has gone.
