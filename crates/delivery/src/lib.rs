@@ -27,6 +27,7 @@ mod dispatch;
 mod entry;
 mod lane;
 mod limit;
+pub mod log;
 mod metrics;
 mod otlp;
 mod outcome;

@@ -70,8 +70,8 @@ pub(crate) struct Core {
     sealed: BTreeMap<u64, Segment>,
     active: Option<Active>,
     next_id: u64,
-    /// The last segment and where it ends, for the next header.
-    previous: (u64, u64),
+    /// The last segment, where it ends and where it is torn, for the next header.
+    previous: (u64, u64, u64),
     /// The sequence numbers after what is safe, and those given out next.
     good: [u64; KINDS],
     next: [u64; KINDS],
@@ -115,7 +115,7 @@ impl Core {
             sealed: BTreeMap::new(),
             active: None,
             next_id: listed.last().map_or(1, |last| last.id + 1),
-            previous: (0, 0),
+            previous: (0, 0, 0),
             good: [0; KINDS],
             next: [0; KINDS],
             used: 0,
@@ -128,9 +128,8 @@ impl Core {
         };
         let mut backlogs = vec![[Backlog::default(); KINDS]; destinations.len()];
         let mut present: Vec<Vec<(u64, u64)>> = vec![Vec::new(); KINDS];
-        for (place, segment) in listed.iter().enumerate() {
-            let is_last = place + 1 == listed.len();
-            let scanned = scanner.scan(&*core.disk, segment, is_last, |whole| {
+        for segment in &listed {
+            let scanned = scanner.scan(&*core.disk, segment, |whole| {
                 let (kind, seq) = (usize::from(whole.header.kind), whole.header.seq);
                 match present[kind].last_mut() {
                     Some((_, end)) if *end == seq => *end += 1,
@@ -153,7 +152,7 @@ impl Core {
             for (kind, next) in core.next.iter_mut().enumerate() {
                 *next = scanned.next[kind].max(*next);
             }
-            core.previous = (scanned.id, scanned.end);
+            core.previous = (scanned.id, scanned.end, scanned.torn);
             core.used += scanned.len;
             core.sealed.insert(scanned.id, scanned);
         }
@@ -253,6 +252,7 @@ impl Core {
             created: now(),
             prev_id: self.previous.0,
             prev_end: self.previous.1,
+            prev_torn: self.previous.2,
             good: self.good,
             next: self.next,
         };
@@ -269,8 +269,8 @@ impl Core {
             Err(error) => return Err(self.fail(error)),
         };
         self.used += len;
-        let segment =
-            Segment { id, salt: Some(self.salt), len, end: DATA_START, first: self.next, next: self.next };
+        let (salt, end) = (Some(self.salt), DATA_START);
+        let segment = Segment { id, salt, len, end, torn: len, first: self.next, next: self.next };
         self.active = Some(Active { segment, file, fresh: true });
         Ok(())
     }
@@ -355,7 +355,7 @@ impl Core {
             segment.len = len;
         }
         self.used += segment.len;
-        self.previous = (segment.id, segment.end);
+        self.previous = (segment.id, segment.end, segment.end);
         self.sealed.insert(segment.id, segment);
     }
 
@@ -398,11 +398,12 @@ impl Core {
 
     fn reclaim(&mut self) {
         let needless = |segment: &Segment| {
-            (0..KINDS).filter_map(|kind| Some((kind, segment.range(kind)?))).all(|(kind, (first, next))| {
-                self.cursors.iter().all(|cursor| cursor.settled[kind].covers(first, next))
-            })
+            (0..KINDS)
+                .filter_map(|kind| Some((kind, segment.range(kind)?)))
+                .all(|(kind, (first, next))| self.cursors.iter().all(|cursor| cursor.settled[kind].covers(first, next)))
         };
-        let gone: Vec<u64> = self.sealed.values().filter(|segment| needless(segment)).map(|segment| segment.id).collect();
+        let gone: Vec<u64> =
+            self.sealed.values().filter(|segment| needless(segment)).map(|segment| segment.id).collect();
         for id in &gone {
             self.remove(*id);
         }

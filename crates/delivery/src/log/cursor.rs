@@ -31,7 +31,9 @@ pub(crate) struct Cursor {
 /// Why a cursor was not read.
 pub(crate) enum CursorError {
     /// Only a newer program can read it.
-    Newer { version: u16 },
+    Newer {
+        version: u16,
+    },
     Io(io::Error),
 }
 
@@ -166,13 +168,10 @@ impl Cursor {
         if !self.unwritten {
             return Ok(());
         }
+        let is_new = self.file.is_none();
         let file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let file = disk.create(&self.file_name, (SLOT * SLOTS) as u64)?;
-                disk.sync()?;
-                file
-            }
+            None => disk.create(&self.file_name, (SLOT * SLOTS) as u64)?,
         };
         let file = self.file.insert(file);
         let free = (0..SLOTS).find(|slot| Some(*slot) != self.latest && Some(*slot) != self.synced).unwrap_or(0);
@@ -180,6 +179,10 @@ impl Cursor {
         self.generation += 1;
         self.latest = Some(free);
         (self.unwritten, self.unsynced) = (false, true);
+        if is_new {
+            disk.sync()?;
+            self.sync()?;
+        }
         Ok(())
     }
 

@@ -18,9 +18,8 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn create(&self, name: &str, len: u64) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file that exists.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
-    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes what was created, renamed and removed last.
+    /// Makes what was created and removed last.
     fn sync(&self) -> io::Result<()>;
     /// Keeps others out for as long as the answer lives.
     fn lock(&self) -> io::Result<Box<dyn Any + Send>>;
@@ -104,15 +103,13 @@ impl Disk for Directory {
         let path = self.path.join(name);
         match options().write(true).open(&path) {
             // A look at someone else's log needs no writing.
-            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
                 Ok(Box::new(options().open(&path)?))
             }
             file => Ok(Box::new(file?)),
         }
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -17,7 +17,8 @@
 //! | the segment before, and where it ends | 40..56 | number of the segment | 32..40 |
 //! | next sequence numbers after that end | 56..120 | items | 40..44 |
 //! | next sequence numbers here | 120..184 | length of meta, of payload | 44..48, 48..52 |
-//! | - | 184..508 | CRC32C of meta and payload | 52..56 |
+//! | where the segment before is torn | 184..192 | CRC32C of meta and payload | 52..56 |
+//! | - | 192..508 | | |
 //! | CRC32C of the above | 508..512 | offset / 64; CRC32C of the above | 56..60, 60..64 |
 
 use bytes::Bytes;
@@ -142,7 +143,8 @@ pub(crate) struct Place {
 /// Appends a record to what is about to be written at its place.
 pub(crate) fn encode(record: &Record, place: &Place, out: &mut Vec<u8>) {
     let start = out.len();
-    let body_crc = record.payload.iter().fold(crc32c::crc32c(&record.meta), |crc, part| crc32c::crc32c_append(crc, part));
+    let body_crc =
+        record.payload.iter().fold(crc32c::crc32c(&record.meta), |crc, part| crc32c::crc32c_append(crc, part));
     out.extend_from_slice(&RECORD_MAGIC.to_le_bytes());
     out.push(VERSION as u8);
     out.push(record.kind);
@@ -176,6 +178,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) good: [u64; KINDS],
     /// The sequence numbers that come next; those in between were given up.
     pub(crate) next: [u64; KINDS],
+    /// From here to its end, the segment before holds what is left of a write that a crash cut short.
+    pub(crate) prev_torn: u64,
 }
 
 /// What stands where a segment's header should.
@@ -183,7 +187,10 @@ pub(crate) struct SegmentHeader {
 pub(crate) enum Found {
     Header(Box<SegmentHeader>),
     /// Only a newer program can read it.
-    Newer { version: u16, reader: u16 },
+    Newer {
+        version: u16,
+        reader: u16,
+    },
     Damaged,
 }
 
@@ -195,7 +202,7 @@ impl SegmentHeader {
         text.extend_from_slice(&self.reader.to_le_bytes());
         text.extend_from_slice(&[0; 4]);
         let numbers = [self.id, self.salt, self.created, self.prev_id, self.prev_end];
-        for number in numbers.iter().chain(&self.good).chain(&self.next) {
+        for number in numbers.iter().chain(&self.good).chain(&self.next).chain([&self.prev_torn]) {
             text.extend_from_slice(&number.to_le_bytes());
         }
         let mut bytes = [0; SECTOR];
@@ -239,6 +246,7 @@ impl SegmentHeader {
             prev_end: u64_at(bytes, 48)?,
             good: numbers(56)?,
             next: numbers(120)?,
+            prev_torn: u64_at(bytes, 184)?,
         })))
     }
 }
@@ -319,6 +327,7 @@ mod tests {
             prev_end: 4096,
             good: [1, 2, 3, 4, 5, 6, 7, 8],
             next: [2, 3, 4, 5, 6, 7, 8, 9],
+            prev_torn: 2048,
         };
         assert_eq!(SegmentHeader::parse(&header.encode()), Found::Header(Box::new(header)));
         let newer = SegmentHeader { version: VERSION + 1, ..header };

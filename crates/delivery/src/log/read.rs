@@ -102,7 +102,7 @@ impl Core {
                     continue;
                 }
                 let body = chunk.slice_ref(body);
-                if !each(&Whole { header, offset, body: &body }) {
+                if !each(&Whole { header, body: &body }) {
                     return Some(offset);
                 }
                 inside += header.stored_len() as usize;

@@ -3,8 +3,6 @@
 //! A hole in front of a later write is damage, since that write began after the hole had been synced. Whatever is
 //! broken in the last write is what a power cut leaves of something that nobody had been promised.
 
-use std::io;
-
 use std::path::Path;
 
 use bytes::Bytes;
@@ -21,8 +19,8 @@ pub(crate) struct Listed {
     pub(crate) id: u64,
     pub(crate) header: Option<Box<SegmentHeader>>,
     pub(crate) len: u64,
-    /// From the segment behind it: where it ends.
-    limit: Option<u64>,
+    /// From the segment behind it: where it ends, and from where on that is the rest of a torn write.
+    limit: Option<(u64, u64)>,
 }
 
 /// What was found in a segment.
@@ -34,6 +32,8 @@ pub(crate) struct Segment {
     pub(crate) len: u64,
     /// Behind the last whole record.
     pub(crate) end: u64,
+    /// Where what is left of a torn write starts; the end if none is.
+    pub(crate) torn: u64,
     /// The first sequence number of each kind, and the one after the last.
     pub(crate) first: [u64; KINDS],
     pub(crate) next: [u64; KINDS],
@@ -83,7 +83,7 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Vec<Listed>, OpenError> {
         if let (Some(header), Some(last)) = (&header, segments.last_mut())
             && header.prev_id == last.id
         {
-            last.limit = Some(header.prev_end);
+            last.limit = Some((header.prev_end, header.prev_torn));
         }
         segments.push(Listed { id, header, len, limit: None });
     }
@@ -93,7 +93,6 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Vec<Listed>, OpenError> {
 /// A record that a scan found whole.
 pub(crate) struct Whole<'a> {
     pub(crate) header: RecordHeader,
-    pub(crate) offset: u64,
     pub(crate) body: &'a Bytes,
 }
 
@@ -109,6 +108,8 @@ impl Whole<'_> {
 /// What cannot be told yet to be damage or the remains of the last write.
 #[derive(Default)]
 struct Doubt {
+    /// Where it begins.
+    from: Option<u64>,
     holes: Vec<(u64, u64)>,
     records: u64,
 }
@@ -123,24 +124,24 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Reads a segment. `is_last` is for the newest: its last write may be torn.
+    /// Reads a segment. Where no later one says how far it counts, its last write may be torn.
     pub(crate) fn scan(
         &mut self,
         disk: &dyn Disk,
         listed: &Listed,
-        is_last: bool,
         mut each: impl FnMut(&Whole<'_>),
     ) -> Result<Segment, OpenError> {
         let name = segment_name(listed.id);
         let path = disk.path().join(&name);
         let file = disk.open(&name).map_err(|error| OpenError::io(path.clone(), error))?;
-        let bytes = read_all(&*file, listed.limit.unwrap_or(listed.len).min(listed.len));
+        let bytes = read_all(&*file, listed.limit.map_or(listed.len, |(end, _)| end.min(listed.len)));
         let header = listed.header.as_deref();
         let mut segment = Segment {
             id: listed.id,
             salt: header.map(|header| header.salt),
             len: listed.len,
             end: DATA_START,
+            torn: DATA_START,
             first: [0; KINDS],
             next: [0; KINDS],
         };
@@ -168,16 +169,19 @@ impl Scanner {
                 at += ALIGN as u64;
                 continue;
             }
-            if !is_padding(&bytes, segment.end, at) {
-                doubt.holes.push((segment.end, at));
+            let gap = found.seq - expected.unwrap_or(found.seq);
+            let hole = !is_padding(&bytes, segment.end, at);
+            if (hole || gap > 0) && listed.limit.is_none_or(|(_, torn)| segment.end < torn) {
+                doubt.from.get_or_insert(segment.end);
+                doubt.holes.extend(hole.then_some((segment.end, at)));
+                doubt.records += gap;
             }
-            doubt.records += found.seq - expected.unwrap_or(found.seq);
-            if found.flags & FIRST_OF_WRITE != 0 || !is_last {
+            if found.flags & FIRST_OF_WRITE != 0 || listed.limit.is_some() {
                 self.damaged(&path, &mut doubt);
             }
             segment.salt = Some(found.salt);
             let body = bytes.slice_ref(body);
-            each(&Whole { header: found, offset: at, body: &body });
+            each(&Whole { header: found, body: &body });
             self.expected[kind] = Some(found.seq + 1);
             segment.note(found.kind, found.seq);
             self.report.records += 1;
@@ -188,7 +192,8 @@ impl Scanner {
         }
         self.report.segments += 1;
         self.last = Some(listed.id);
-        self.leave(&path, &bytes, &segment, listed.limit, is_last, doubt);
+        segment.torn = doubt.from.unwrap_or(segment.end);
+        self.leave(&path, &bytes, &segment, listed.limit.map(|(end, _)| end), doubt);
         Ok(segment)
     }
 
@@ -204,31 +209,23 @@ impl Scanner {
         }
     }
 
-    fn leave(
-        &mut self,
-        path: &Path,
-        bytes: &[u8],
-        segment: &Segment,
-        limit: Option<u64>,
-        is_last: bool,
-        mut doubt: Doubt,
-    ) {
+    fn leave(&mut self, path: &Path, bytes: &[u8], segment: &Segment, limit: Option<u64>, mut doubt: Doubt) {
         let rest = bytes.get(segment.end as usize..).unwrap_or_default();
         let tail = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-        if is_last || limit.is_none() {
+        let Some(limit) = limit else {
             self.report.torn_bytes += tail + doubt.holes.iter().map(|(start, end)| end - start).sum::<u64>();
             self.report.torn_records += doubt.records;
             return;
-        }
-        let missing = limit.is_some_and(|limit| limit > segment.end);
-        if tail > 0 || missing {
-            doubt.holes.push((segment.end, limit.unwrap_or(segment.end + tail)));
+        };
+        if limit > segment.end {
+            doubt.holes.push((segment.end, limit));
         }
         self.damaged(path, &mut doubt);
     }
 
     fn damaged(&mut self, path: &Path, doubt: &mut Doubt) {
         self.report.damaged_records += std::mem::take(&mut doubt.records);
+        doubt.from = None;
         for (start, end) in doubt.holes.drain(..) {
             self.report.damage.push(Damage { file: path.to_owned(), offset: start, bytes: end - start });
         }
@@ -276,4 +273,3 @@ pub(crate) fn read_what_can_be(file: &dyn DiskFile, buffer: &mut [u8], offset: u
         }
     }
 }
-

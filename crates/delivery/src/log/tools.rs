@@ -31,9 +31,9 @@ pub struct Summary {
 impl Summary {
     /// What waits for all destinations of a signal, in order.
     pub fn waiting(&self, signal: SignalKind) -> impl Iterator<Item = (&str, Backlog)> {
-        self.destinations.iter().map(move |(name, backlogs)| {
-            (name.as_str(), backlogs.get(signal as usize).copied().unwrap_or_default())
-        })
+        self.destinations
+            .iter()
+            .map(move |(name, backlogs)| (name.as_str(), backlogs.get(signal as usize).copied().unwrap_or_default()))
     }
 }
 
@@ -103,9 +103,9 @@ pub fn inspect(directory: &Path) -> Result<Summary, OpenError> {
     let mut scanner = Scanner::default();
     let mut summary = Summary::default();
     summary.destinations = cursors.iter().map(|(name, _)| (name.clone(), Default::default())).collect();
-    for (place, listed) in segments.iter().enumerate() {
+    for listed in &segments {
         summary.bytes_on_disk += listed.len;
-        scanner.scan(&disk, listed, place + 1 == segments.len(), |whole| {
+        scanner.scan(&disk, listed, |whole| {
             let header = whole.header;
             let (oldest, newest) = summary.times.unwrap_or((header.time, header.time));
             summary.times = Some((oldest.min(header.time), newest.max(header.time)));
@@ -177,7 +177,7 @@ impl Iterator for Export {
             }
             let listed = self.segments.pop_front()?;
             let (settled, ready) = (&self.settled, &mut self.ready);
-            let scanned = self.scanner.scan(&self.disk, &listed, self.segments.is_empty(), |whole| {
+            let scanned = self.scanner.scan(&self.disk, &listed, |whole| {
                 let header = whole.header;
                 let done = settled.as_ref().and_then(|settled| settled.get(usize::from(header.kind)));
                 if !done.is_some_and(|done| done.contains(header.seq))
