@@ -9,4 +9,5 @@ mod http;
 mod limits;
 mod reload;
 mod support;
+mod text;
 mod transports;

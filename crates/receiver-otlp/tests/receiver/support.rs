@@ -210,9 +210,9 @@ pub(crate) fn spans(count: usize) -> Bytes {
 
 pub(crate) fn request(names: impl IntoIterator<Item = String>) -> Bytes {
     let spans = names.into_iter().map(|name| Span {
-        trace_id: vec![1; 16].into(),
-        span_id: vec![2; 8].into(),
-        name: name.into(),
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        name: name,
         ..Span::default()
     });
     let scope = ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() };
