@@ -2,7 +2,7 @@
 //!
 //! Whoever holds memory on behalf of telemetry holds a [`Reservation`] for it; bodies do so through the
 //! [`Arena`](crate::Arena), so that bytes shared by several destinations count once. When a reservation does not
-//! fit, the destination with the most bytes of its own gives up its oldest until it does.
+//! fit, the destination that holds most gives up its oldest until it does.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,11 +21,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub trait Shed: Send + Sync + 'static {
     /// Bytes that wait for it, shared or not. Cheap.
     fn held(&self) -> usize;
-    /// Bytes that nobody else holds. May walk the whole queue.
-    fn unshared(&self) -> usize;
-    /// Gives up its oldest items, `dropped{reason="memory"}`, until `enough` says so or nothing waits. Returns
-    /// whether anything was given up.
-    fn shed(&self, enough: &dyn Fn() -> bool) -> bool;
+    /// Gives up its oldest items, `dropped{reason="memory"}`, of about so many bytes, or fewer once `enough` says so.
+    /// Returns whether anything was given up.
+    fn shed(&self, bytes: usize, enough: &dyn Fn() -> bool) -> bool;
 }
 
 /// The process-wide byte budget. Put it into the services of the host; without it, components share a private one.
@@ -158,11 +156,11 @@ impl Budget {
         if bytes <= self.limit {
             let goal = self.limit - bytes.max(SHED_AT_LEAST.min(self.limit / 16));
             loop {
-                let victim = self.destinations().into_iter().filter(|each| each.held() > 0).max_by_key(|each| {
-                    // Two destinations may hold the same bytes and nothing else: one of them has to begin.
-                    (each.unshared(), each.held())
-                });
-                let gave = victim.is_some_and(|victim| victim.shed(&|| self.used() <= goal));
+                // What two destinations share is free only when both gave it up. So each gives no more than is
+                // needed, and then it is the turn of whoever holds most by then.
+                let wanted = self.used().saturating_sub(goal);
+                let victim = self.destinations().into_iter().max_by_key(|each| each.held());
+                let gave = victim.is_some_and(|victim| victim.shed(wanted, &|| self.used() <= goal));
                 if gave {
                     self.shed.fetch_add(1, Ordering::Relaxed);
                 }
@@ -258,14 +256,11 @@ mod tests {
         fn held(&self) -> usize {
             self.len() * 10
         }
-        fn unshared(&self) -> usize {
-            self.held()
-        }
-        fn shed(&self, enough: &dyn Fn() -> bool) -> bool {
+        fn shed(&self, bytes: usize, enough: &dyn Fn() -> bool) -> bool {
             self.calls.fetch_add(1, Ordering::Relaxed);
             let mut own = self.own.lock().unwrap();
             let before = own.len();
-            while !enough() && !own.is_empty() {
+            while !enough() && !own.is_empty() && (before - own.len()) * 10 < bytes {
                 own.remove(0);
             }
             own.len() < before

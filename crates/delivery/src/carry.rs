@@ -1,7 +1,6 @@
 //! What a queue leaves to the next instance.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::stream::FuturesUnordered;
 
@@ -76,7 +75,6 @@ impl<T: Payload> Queue<T> {
                     lane.held += charge;
                     lane.in_flight.insert(entry.id, entry);
                 } else {
-                    self.count_held(entry.item.bytes(), true);
                     lane.unshift(&self.policy, entry);
                 }
             }
@@ -88,7 +86,6 @@ impl<T: Payload> Queue<T> {
                     let lanes = &mut state.lanes[start..start + width];
                     while lanes.iter().map(|lane| lane.held).sum::<u64>() > self.policy.size {
                         let Some(entry) = pop_oldest(lanes, &self.policy) else { break };
-                        self.count_held(entry.item.bytes(), false);
                         gone.push(entry);
                     }
                 }
@@ -110,7 +107,6 @@ impl<T: Payload> Queue<T> {
                 entries.extend(waiting.map(|entry| Left { entry, under_way: false }));
                 entries.extend(lane.in_flight.into_values().map(|entry| Left { entry, under_way: true }));
             }
-            self.held.store(0, Ordering::Relaxed);
         }
         self.space.notify_waiters();
         entries.sort_by_key(|left| left.entry.place());

@@ -133,7 +133,6 @@ impl<T: Payload> Queue<T> {
                                 lane.probe = None;
                             }
                             lane.held -= entry.charge;
-                            self.count_held(entry.item.bytes(), false);
                             gone.push(entry);
                         }
                         Step::Wait(at) => {
@@ -157,7 +156,6 @@ impl<T: Payload> Queue<T> {
         item.replace_receipt(Receipt::none()).release();
         entry.tried.get_or_insert(now);
         let id = entry.id;
-        self.count_held(entry.item.bytes(), false);
         let metrics = &self.metrics.lanes[kind].own;
         metrics.send_size.observe(item.items() as f64);
         metrics.send_bytes.observe(item.bytes() as f64);
@@ -180,10 +178,7 @@ impl<T: Payload> Queue<T> {
         let (change, all_up) = {
             let mut state = self.state();
             let lane = &mut state.lanes[kind];
-            let before: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
             let change = lane.finish(&self.policy, id, result, Instant::now(), fastrand::f64());
-            let after: usize = lane.retrying.iter().map(|entry| entry.item.bytes()).sum();
-            self.count_held(after.abs_diff(before), after > before);
             metrics.in_flight.set(lane.in_flight.len() as f64);
             metrics.paused.set(if lane.paused.is_some() { 1.0 } else { 0.0 });
             (change, state.lanes.iter().all(|lane| lane.paused.is_none()))

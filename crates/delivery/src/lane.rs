@@ -23,6 +23,8 @@ pub(crate) struct Lane<T> {
     pub(crate) in_flight: BTreeMap<u64, Entry<T>>,
     /// The charge of all three.
     pub(crate) held: u64,
+    /// Bytes on the wire of what is not under way.
+    pub(crate) bytes: usize,
     /// What waits, in units of the batch's sizer.
     pub(crate) units: u64,
     /// Busy answers in a row.
@@ -52,6 +54,7 @@ impl<T> Default for Lane<T> {
             retrying: VecDeque::new(),
             in_flight: BTreeMap::new(),
             held: 0,
+            bytes: 0,
             units: 0,
             streak: 0,
             pauses: 0,
@@ -69,7 +72,7 @@ impl<T: Payload> Lane<T> {
 
     /// Takes the oldest that is not under way out of the lane.
     pub(crate) fn pop_oldest(&mut self, policy: &Policy) -> Option<Entry<T>> {
-        let entry = match self.retrying.pop_front() {
+        let entry = match self.take_retrying(0) {
             Some(entry) => entry,
             None => self.pop_waiting(policy)?,
         };
@@ -80,6 +83,7 @@ impl<T: Payload> Lane<T> {
     /// Adds the newest.
     pub(crate) fn push(&mut self, policy: &Policy, entry: Entry<T>) {
         self.held += entry.charge;
+        self.bytes += entry.item.bytes();
         self.units += units(&entry, policy.batch.as_ref());
         self.waiting.push_back(entry);
     }
@@ -92,6 +96,7 @@ impl<T: Payload> Lane<T> {
 
     /// Puts something that was taken out back in its place among what is tried again. The charge is still counted.
     pub(crate) fn put_back(&mut self, entry: Entry<T>) {
+        self.bytes += entry.item.bytes();
         let place = self.retrying.partition_point(|other| other.place() < entry.place());
         self.retrying.insert(place, entry);
     }
@@ -105,7 +110,7 @@ impl<T: Payload> Lane<T> {
             if now < until {
                 return Step::Wait(Some(until));
             }
-            let step = match self.retrying.pop_front() {
+            let step = match self.take_retrying(0) {
                 Some(entry) => Step::Start(entry),
                 None => self.form(policy, now, false),
             };
@@ -118,7 +123,7 @@ impl<T: Payload> Lane<T> {
             return Step::Wait(None);
         }
         let ready = self.retrying.iter().position(|entry| entry.ready.is_none_or(|ready| ready <= now));
-        if let Some(entry) = ready.and_then(|place| self.retrying.remove(place)) {
+        if let Some(entry) = ready.and_then(|place| self.take_retrying(place)) {
             return checked(Step::Start(entry));
         }
         let mut wake = self.retrying.iter().filter_map(|entry| entry.ready).min().filter(|_| !draining);
@@ -179,8 +184,16 @@ impl<T: Payload> Lane<T> {
         }
     }
 
+    /// Takes out what is to be tried again, by its place.
+    pub(crate) fn take_retrying(&mut self, place: usize) -> Option<Entry<T>> {
+        let entry = self.retrying.remove(place)?;
+        self.bytes = self.bytes.saturating_sub(entry.item.bytes());
+        Some(entry)
+    }
+
     fn pop_waiting(&mut self, policy: &Policy) -> Option<Entry<T>> {
         let entry = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(entry.item.bytes());
         self.units = self.units.saturating_sub(units(&entry, policy.batch.as_ref()));
         if self.waiting.capacity() > 1024 && self.waiting.len() < self.waiting.capacity() / 4 {
             self.waiting.shrink_to(self.waiting.len() * 2);
@@ -189,6 +202,7 @@ impl<T: Payload> Lane<T> {
     }
 
     fn unpop_waiting(&mut self, entry: Entry<T>, policy: &Policy) {
+        self.bytes += entry.item.bytes();
         self.units += units(&entry, policy.batch.as_ref());
         self.waiting.push_front(entry);
     }

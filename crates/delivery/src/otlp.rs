@@ -58,10 +58,6 @@ impl Payload for Batch {
         true
     }
 
-    fn unshared(&self) -> usize {
-        self.rope().chunks().filter(|part| part.is_unique()).map(|part| part.len()).sum()
-    }
-
     fn append(&mut self, other: Self) -> Result<(), Self> {
         Batch::append(self, other)
     }

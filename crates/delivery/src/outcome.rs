@@ -148,9 +148,10 @@ impl<T: Payload> Lane<T> {
             self.put_back(entry);
         }
         if self.paused.is_some() {
-            let (gone, kept): (Vec<_>, Vec<_>) = self.retrying.drain(..).partition(expires);
-            self.retrying = kept.into();
-            gone.into_iter().for_each(|entry| self.end(entry, given_up(&why), change));
+            while let Some(place) = self.retrying.iter().position(expires) {
+                let Some(entry) = self.take_retrying(place) else { break };
+                self.end(entry, given_up(&why), change);
+            }
         }
     }
 

@@ -40,9 +40,6 @@ pub trait Payload: Signal {
     /// Copies bytes out of segments that are mostly empty. Returns whether anything moved.
     fn compact(&mut self, arena: &Arena) -> bool;
 
-    /// Bytes that nobody else holds.
-    fn unshared(&self) -> usize;
-
     /// Puts another item of the same data type behind this one.
     ///
     /// # Errors

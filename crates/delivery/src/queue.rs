@@ -1,6 +1,5 @@
 //! A destination's queue: what it takes, what it refuses, what it gives up.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +29,6 @@ pub struct Queue<T: Payload> {
     pub(crate) health: Health,
     kinds: Kinds,
     state: Mutex<State<T>>,
-    /// Bytes on the wire of what is not under way.
-    pub(crate) held: AtomicUsize,
     /// Something for the dispatcher.
     pub(crate) changed: Notify,
     /// Room for those who wait to put something in.
@@ -76,7 +73,6 @@ impl<T: Payload> Queue<T> {
             health,
             kinds,
             state: Mutex::new(state),
-            held: AtomicUsize::new(0),
             changed: Notify::new(),
             space: Notify::new(),
         });
@@ -111,14 +107,6 @@ impl<T: Payload> Queue<T> {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn count_held(&self, bytes: usize, waits: bool) {
-        if waits {
-            self.held.fetch_add(bytes, Ordering::Relaxed);
-        } else {
-            self.held.fetch_sub(bytes, Ordering::Relaxed);
-        }
     }
 
     async fn offer(&self, item: T) -> Result<(), Refusal> {
@@ -200,7 +188,6 @@ impl<T: Payload> Queue<T> {
                     break false;
                 }
                 let Some(entry) = pop_oldest(lanes, &self.policy) else { break false };
-                self.count_held(entry.item.bytes(), false);
                 gone.push(entry);
             };
             match (fits, self.policy.overflow) {
@@ -224,7 +211,6 @@ impl<T: Payload> Queue<T> {
         metrics.own.queued.add(item.items() as f64);
         metrics.own.queue_size.add(charge as f64);
         metrics.own.enqueue_size.observe(item.items() as f64);
-        self.count_held(item.bytes(), true);
         let entry = Entry {
             seq: state.next_seq,
             part: (0, u64::MAX),
@@ -288,27 +274,20 @@ impl<T: Payload> Consume<T> for Queue<T> {
 
 impl<T: Payload> Shed for Queue<T> {
     fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.state().lanes.iter().map(|lane| lane.bytes).sum()
     }
 
-    fn unshared(&self) -> usize {
-        let state = self.state();
-        let entries = state.lanes.iter().flat_map(|lane| lane.retrying.iter().chain(&lane.waiting));
-        entries.map(|entry| entry.item.unshared()).sum()
-    }
-
-    fn shed(&self, enough: &dyn Fn() -> bool) -> bool {
-        let mut gave = false;
-        while !enough() {
+    fn shed(&self, bytes: usize, enough: &dyn Fn() -> bool) -> bool {
+        let mut given = 0;
+        while given < bytes && !enough() {
             let Some(entry) = pop_oldest(&mut self.state().lanes, &self.policy) else { break };
-            self.count_held(entry.item.bytes(), false);
+            given += entry.item.bytes().max(1);
             self.give_up(vec![entry], DropReason::Memory);
-            gave = true;
         }
-        if gave {
+        if given > 0 {
             self.space.notify_waiters();
         }
-        gave
+        given > 0
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bench::{Backend, Bench, MIB, logs, pass, secs, settle};
 use corten_component::{Consume, Refusal};
-use corten_delivery::{Accepted, Batching, Overflow, Policy, Retry, SendError, Sizer};
+use corten_delivery::{Accepted, Batching, Overflow, Policy, Retry, SendError, Shed, Sizer};
 use corten_signal::otlp::Batch;
 use tokio::time::Instant;
 
@@ -119,6 +119,37 @@ async fn a_time_that_the_back_end_names_is_kept() {
     assert_eq!(backend.asked().len(), 1);
     pass(secs(2)).await;
     assert_eq!(backend.asked()[1].0 - start, secs(45));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_named_late_prolongs_the_pause() {
+    let backend = Backend::new(|ids| match ids {
+        [1] => (Duration::ZERO, Err(SendError::unreachable("reset"))),
+        _ => (secs(1), Err(SendError::Busy { after: Some(secs(60)), why: "later".into() })),
+    });
+    let bench = Bench::serving(Policy { consumers: 2, ..Policy::default() }, &backend);
+    let start = Instant::now();
+    bench.send(logs([1], 0)).await.unwrap();
+    bench.send(logs([2], 0)).await.unwrap();
+    pass(secs(62)).await;
+    let times: Vec<_> = backend.asked().iter().map(|(at, _)| *at - start).collect();
+    assert_eq!(times, [secs(0), secs(0), secs(61)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_given_up_is_known_at_all_times() {
+    let backend = Backend::new(|_| (secs(10), Err(SendError::unreachable("refused"))));
+    let bench = Bench::serving(requests(100, Overflow::Reject), &backend);
+    let size = logs([0], 1000).len();
+    bench.send(logs([0], 1000)).await.unwrap();
+    bench.send(logs([1], 1000)).await.unwrap();
+    settle().await;
+    assert_eq!(bench.queue.held(), size, "one is under way");
+    pass(secs(11)).await;
+    assert_eq!(bench.queue.held(), 2 * size);
+    backend.answers(|_| (Duration::ZERO, ok()));
+    pass(secs(60)).await;
+    assert_eq!((bench.queue.held(), bench.queued()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
