@@ -1,5 +1,7 @@
 //! `local.file` with real files.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;

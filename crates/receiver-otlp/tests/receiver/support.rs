@@ -209,12 +209,8 @@ pub(crate) fn spans(count: usize) -> Bytes {
 }
 
 pub(crate) fn request(names: impl IntoIterator<Item = String>) -> Bytes {
-    let spans = names.into_iter().map(|name| Span {
-        trace_id: vec![1; 16],
-        span_id: vec![2; 8],
-        name: name,
-        ..Span::default()
-    });
+    let spans =
+        names.into_iter().map(|name| Span { trace_id: vec![1; 16], span_id: vec![2; 8], name, ..Span::default() });
     let scope = ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() };
     let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
     ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into()
