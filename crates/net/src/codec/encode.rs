@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 
-use super::Encoding;
+use super::{Encoding, pool};
 
 /// How hard to compress; each encoding has its own scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,33 +47,16 @@ pub fn encode<'a>(
 ) -> Result<Bytes, EncodeError> {
     let fail = |error: &dyn std::fmt::Display| EncodeError { encoding: encoding.http_name(), why: error.to_string() };
     let parts = parts.into_iter();
-    let flate = match level {
-        Level::Exact(level @ 0..=9) => flate2::Compression::new(level.unsigned_abs()),
-        // Go's "Huffman only" has no counterpart: the fastest is nearest.
-        Level::Exact(-2) => flate2::Compression::fast(),
-        _ => flate2::Compression::default(),
-    };
     let out = match encoding {
         Encoding::Identity => parts.fold(Vec::new(), |mut out, part| {
             out.extend_from_slice(part);
             out
         }),
-        Encoding::Gzip => {
-            let writer = flate2::write::GzEncoder::new(Vec::new(), flate);
-            write_all(writer, parts, flate2::write::GzEncoder::finish).map_err(|error| fail(&error))?
-        }
+        Encoding::Gzip => pool::deflate(pool::Wrapper::Gzip, level, parts).map_err(|error| fail(&error))?,
         Encoding::Zlib | Encoding::Deflate => {
-            let writer = flate2::write::ZlibEncoder::new(Vec::new(), flate);
-            write_all(writer, parts, flate2::write::ZlibEncoder::finish).map_err(|error| fail(&error))?
+            pool::deflate(pool::Wrapper::Zlib, level, parts).map_err(|error| fail(&error))?
         }
-        Encoding::Zstd => {
-            let level = match level {
-                Level::Default => zstd::DEFAULT_COMPRESSION_LEVEL,
-                Level::Exact(level) => level,
-            };
-            let writer = zstd::stream::write::Encoder::new(Vec::new(), level).map_err(|error| fail(&error))?;
-            write_all(writer, parts, zstd::stream::write::Encoder::finish).map_err(|error| fail(&error))?
-        }
+        Encoding::Zstd => pool::zstd(level, parts).map_err(|error| fail(&error))?,
         Encoding::SnappyFramed => {
             let writer = snap::write::FrameEncoder::new(Vec::new());
             write_all(writer, parts, |writer| {

@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+mod pool;
 
 pub use decode::{Admit, DecodeError, Decoded, decode};
 pub use encode::{EncodeError, Level, encode, encode_aside};
