@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use corten_e2e::{Telemetry, program, target, telemetry};
-use corten_testkit::{Collector, Sink, eventually};
+use corten_e2e::{Telemetry, telemetry};
+use corten_testkit::{Collector, Sink, eventually, free_address};
 
 /// One back end by HTTP, one by gRPC.
 fn configuration(grpc: &str, http: &str, by_http: &Sink, by_grpc: &Sink) -> String {
@@ -43,12 +43,6 @@ fn configuration(grpc: &str, http: &str, by_http: &Sink, by_grpc: &Sink) -> Stri
     )
 }
 
-/// Two ports that are free now.
-fn addresses() -> [String; 2] {
-    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").to_string())
-}
-
 /// Runs a client once straight to a back end and once through the collector, per protocol.
 fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
     let send = |protocol: &str, endpoint: &str| {
@@ -57,7 +51,6 @@ fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
     };
-    let corten = program("corten-pipeline", "corten");
     for protocol in protocols {
         let direct = Sink::start();
         send(protocol, &direct.url());
@@ -65,8 +58,9 @@ fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
         assert_complete(&expected);
 
         let (by_http, by_grpc) = (Sink::start(), Sink::start());
-        let [grpc, http] = addresses();
-        let collector = Collector::start(&corten, &configuration(&grpc, &http, &by_http, &by_grpc));
+        let [grpc, http] = [(); 2].map(|()| free_address().to_string());
+        let collector =
+            Collector::start(env!("CARGO_BIN_EXE_corten-e2e"), &configuration(&grpc, &http, &by_http, &by_grpc));
         send(protocol, &format!("http://{}", if *protocol == "grpc" { &grpc } else { &http }));
         for (sink, name) in [(&by_http, "HTTP"), (&by_grpc, "gRPC")] {
             eventually(&format!("everything at the back end by {name}"), || {
@@ -92,13 +86,19 @@ fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
 
 /// The client did its part, and comparing compares something.
 fn assert_complete(sent: &Telemetry) {
-    assert!(sent.spans.len() >= 40 && sent.logs.len() >= 20 && sent.metrics.len() >= 2, "too little was sent: {sent:?}");
+    assert!(
+        sent.spans.len() >= 40 && sent.logs.len() >= 20 && sent.metrics.len() >= 2,
+        "too little was sent: {sent:?}"
+    );
     let nested = sent.spans.iter().filter(|span| span.contains("trace of "));
     assert_eq!(nested.count(), sent.spans.len(), "each span belongs to a trace");
 }
 
+/// Where `cargo xtask test` has put what a client needs: beside the folder that this test was built into.
 fn prepared(language: &str) -> PathBuf {
-    target().join("clients").join(language)
+    let test = std::env::current_exe().expect("the test's own path");
+    let target = test.ancestors().nth(3).expect("target/PROFILE/deps");
+    target.join("clients").join(language)
 }
 
 fn source(path: &str) -> PathBuf {

@@ -21,9 +21,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         acme.tally "default" {{ unit = "spans" }}
         "#
     );
-    let registry = Registry::new()
-        .with(corten_receiver_otlp::COMPONENTS)?
-        .with(&[Registration::of::<tally::Tally>()])?;
+    let registry =
+        Registry::new().with(corten_receiver_otlp::COMPONENTS)?.with(&[Registration::of::<tally::Tally>()])?;
     let engine = Engine::new(Settings::new(registry));
     engine.load(Source::text("embedded.alloy", file)).await?;
     println!("OTLP goes to http://{endpoint}; Ctrl-C ends");

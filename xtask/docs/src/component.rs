@@ -67,10 +67,13 @@ fn arguments(schema: &'static Schema, defaults: &dyn std::any::Any, subject: &st
     let mut rows = Vec::new();
     attributes(schema, defaults, &mut rows);
     if rows.is_empty() {
-        return format!("{subject} takes no arguments, only blocks.\n").replace(", only blocks", match has_blocks(schema) {
-            true => ", only blocks",
-            false => "",
-        });
+        return format!("{subject} takes no arguments, only blocks.\n").replace(
+            ", only blocks",
+            match has_blocks(schema) {
+                true => ", only blocks",
+                false => "",
+            },
+        );
     }
     table(&["name", "type", "what it is", "default", "required"], &rows)
 }
@@ -112,7 +115,8 @@ fn default(value: Value) -> String {
             format!("[{}]", elements.join(", "))
         }
         Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} = {}", default(value.clone()))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{key} = {}", default(value.clone()))).collect();
             if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
         }
         // Secrets and handles have no default that could be written.
@@ -205,10 +209,8 @@ fn exports(registration: &Registration, out: &mut String) {
         out.push_str("## Exports\n\nNothing.\n\n");
         return;
     }
-    let rows: Vec<Vec<String>> = fields
-        .iter()
-        .map(|field| vec![code(field.name), code(&(field.type_name)()), field.doc.to_owned()])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        fields.iter().map(|field| vec![code(field.name), code(&(field.type_name)()), field.doc.to_owned()]).collect();
     let _ = write!(out, "## Exports\n\n{}\n", table(&["name", "type", "what it is"], &rows));
 }
 

@@ -8,10 +8,7 @@ pub(crate) fn page(registry: &Registry) -> String {
     let rows: Vec<Vec<String>> = registry
         .iter()
         .map(|registration| {
-            vec![
-                format!("[{0}]({0}.md)", registration.name),
-                first_sentence(registration.doc).to_owned(),
-            ]
+            vec![format!("[{0}]({0}.md)", registration.name), first_sentence(registration.doc).to_owned()]
         })
         .collect();
     format!(

@@ -37,10 +37,7 @@ impl Links {
     }
 }
 
-fn of<'a>(
-    table: &'a BTreeMap<String, Vec<&'static str>>,
-    capsules: Vec<String>,
-) -> Vec<(String, &'a [&'static str])> {
+fn of<'a>(table: &'a BTreeMap<String, Vec<&'static str>>, capsules: Vec<String>) -> Vec<(String, &'a [&'static str])> {
     let found = capsules.into_iter().filter_map(|capsule| Some((table.get(&capsule)?.as_slice(), capsule)));
     found.map(|(names, capsule)| (capsule, names)).collect()
 }

@@ -104,7 +104,8 @@ fn blocks_are_found() {
 
 #[test]
 fn the_walkthrough_shows_the_code_that_is_tested() {
-    let example = |name| std::fs::read_to_string(root().join("examples/embed-engine/src").join(name)).expect("a source");
+    let example =
+        |name| std::fs::read_to_string(root().join("examples/embed-engine/src").join(name)).expect("a source");
     let (tally, main) = (example("tally.rs"), example("main.rs"));
     let guide = std::fs::read_to_string(root().join("CONTRIBUTING.md")).expect("the guide");
     let pieces = blocks(&guide, "rust");
