@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::cursor::{Cursor, CursorError, file_name};
 use super::disk::{Disk, DiskFile};
 use super::format::{
-    DATA_START, FIRST_OF_WRITE, KINDS, MAX_RECORD, Place, Record, SECTOR, SegmentHeader, VERSION, encode, segment_name,
+    DATA_START, FIRST_OF_WRITE, KINDS, MAX_RECORD, Place, Record, RecordHeader, SECTOR, SegmentHeader, VERSION, encode, segment_name,
 };
 use super::options::{Options, WhenFull};
 use super::read::Position;
@@ -136,11 +136,7 @@ impl Core {
                     _ => present[kind].push((seq, seq + 1)),
                 }
                 for (cursor, backlog) in core.cursors.iter().zip(&mut backlogs) {
-                    if !cursor.settled[kind].contains(seq) {
-                        backlog[kind].records += 1;
-                        backlog[kind].items += u64::from(whole.header.items);
-                        backlog[kind].bytes += u64::from(whole.header.payload_len);
-                    }
+                    count(cursor, backlog, &whole.header);
                 }
             })?;
             if let Some(header) = &segment.header {
@@ -156,6 +152,8 @@ impl Core {
             core.used += scanned.len;
             core.sealed.insert(scanned.id, scanned);
         }
+        // What the next segment's header says of this one is what a scan of this one finds.
+        core.good = core.next;
         for (kind, present) in present.iter().enumerate() {
             for cursor in &core.cursors {
                 core.next[kind] = core.next[kind].max(cursor.settled[kind].end());
@@ -170,7 +168,6 @@ impl Core {
                 }
             }
         }
-        core.good = core.next;
         core.trim();
         core.reclaim();
         Ok((core, scanner.report, backlogs))
@@ -390,7 +387,7 @@ impl Core {
     pub(crate) fn sync_cursors(&mut self) {
         self.write_cursors();
         for cursor in &mut self.cursors {
-            if let Err(error) = cursor.sync() {
+            if let Err(error) = cursor.sync(&*self.disk) {
                 tracing::debug!(directory = %self.disk.path().display(), %error, "a position was not synced");
             }
         }
@@ -450,6 +447,21 @@ impl Core {
         !self.sealed.contains_key(&segment.id)
     }
 
+    /// What waits now, for each destination.
+    pub(crate) fn backlogs(&self) -> Vec<[Backlog; KINDS]> {
+        let mut backlogs = vec![[Backlog::default(); KINDS]; self.cursors.len()];
+        let active = self.active.as_ref().map(|active| &active.segment);
+        for segment in self.sealed.values().chain(active) {
+            self.walk(segment, DATA_START, |whole| {
+                for (cursor, backlog) in self.cursors.iter().zip(&mut backlogs) {
+                    count(cursor, backlog, &whole.header);
+                }
+                true
+            });
+        }
+        backlogs
+    }
+
     /// The segments that may hold records of a kind from a number on, in order.
     pub(crate) fn segments_from(&self, kind: u8, seq: u64) -> impl Iterator<Item = &Segment> {
         let active = self.active.as_ref().map(|active| &active.segment);
@@ -457,6 +469,15 @@ impl Core {
             .values()
             .chain(active)
             .filter(move |segment| segment.range(usize::from(kind)).is_some_and(|(_, next)| next > seq))
+    }
+}
+
+fn count(cursor: &Cursor, backlog: &mut [Backlog; KINDS], header: &RecordHeader) {
+    let kind = usize::from(header.kind);
+    if !cursor.settled[kind].contains(header.seq) {
+        backlog[kind].records += 1;
+        backlog[kind].items += u64::from(header.items);
+        backlog[kind].bytes += u64::from(header.payload_len);
     }
 }
 

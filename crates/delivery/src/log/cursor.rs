@@ -22,6 +22,8 @@ pub(crate) struct Cursor {
     generation: u64,
     latest: Option<usize>,
     synced: Option<usize>,
+    /// The file's name may not be on the disk yet.
+    nameless: bool,
     /// What is settled is not in the file yet.
     pub(crate) unwritten: bool,
     /// What is in the file may not be on the disk yet.
@@ -136,6 +138,7 @@ impl Cursor {
             generation: 0,
             latest: None,
             synced: None,
+            nameless: false,
             unwritten: false,
             unsynced: false,
         };
@@ -168,10 +171,12 @@ impl Cursor {
         if !self.unwritten {
             return Ok(());
         }
-        let is_new = self.file.is_none();
         let file = match self.file.take() {
             Some(file) => file,
-            None => disk.create(&self.file_name, (SLOT * SLOTS) as u64)?,
+            None => {
+                self.nameless = true;
+                disk.create(&self.file_name, (SLOT * SLOTS) as u64)?
+            }
         };
         let file = self.file.insert(file);
         let free = (0..SLOTS).find(|slot| Some(*slot) != self.latest && Some(*slot) != self.synced).unwrap_or(0);
@@ -179,17 +184,22 @@ impl Cursor {
         self.generation += 1;
         self.latest = Some(free);
         (self.unwritten, self.unsynced) = (false, true);
-        if is_new {
-            disk.sync()?;
-            self.sync()?;
-        }
-        Ok(())
+        // The first state lasts at once, so that there is always one.
+        if self.nameless { self.sync(disk) } else { Ok(()) }
     }
 
     /// Puts what is in the file on the disk. A power cut after this leaves it.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self, disk: &dyn Disk) -> io::Result<()> {
         if let (true, Some(file)) = (self.unsynced, &self.file) {
-            file.sync()?;
+            if let Err(error) = file.sync() {
+                // What is in the file may never get to the disk, whatever a second sync says: write it anew.
+                self.unwritten = true;
+                return Err(error);
+            }
+            if self.nameless {
+                disk.sync()?;
+                self.nameless = false;
+            }
             self.synced = self.latest;
             self.unsynced = false;
         }

@@ -29,6 +29,7 @@
 //! | `cursor.rs`, `ranges.rs` | how far a destination is |
 //! | `scan.rs`, `report.rs` | what another life left, and what is wrong with it |
 //! | `thread.rs` | [`Log`]: the thread that writes |
+//! | `shared.rs` | one [`Log`] for a directory, whoever asks |
 //! | `otlp.rs` | OTLP batches as records |
 //! | `tools.rs` | [`inspect`], [`verify`], [`export`] |
 
@@ -37,11 +38,12 @@ mod cursor;
 mod disk;
 mod format;
 mod options;
-mod otlp;
+pub(crate) mod otlp;
 mod ranges;
 mod read;
 mod report;
 mod scan;
+mod shared;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
@@ -53,5 +55,6 @@ pub use self::core::{Backlog, Evicted};
 pub use format::{KINDS, Record, VERSION};
 pub use options::{Options, SEGMENT_BYTES, WhenFull};
 pub use report::{AppendError, Damage, OpenError, Report};
+pub use shared::{directory_name, open_shared};
 pub use thread::{Appended, Chunk, Found, Log};
 pub use tools::{Export, Summary, export, inspect, logs_in, verify};

@@ -70,6 +70,7 @@ struct Inbox {
     settled: Vec<(usize, u8, u64)>,
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
+    counts: Vec<oneshot::Sender<Vec<[Backlog; KINDS]>>>,
     options: Option<Options>,
     closed: bool,
 }
@@ -212,6 +213,14 @@ impl Log {
         answer.await.unwrap_or_default()
     }
 
+    /// What waits now, for each destination, by kind. Reads everything once.
+    pub async fn backlogs(&self) -> Vec<[Backlog; KINDS]> {
+        let (done, answer) = oneshot::channel();
+        self.shared.inbox().counts.push(done);
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or_default()
+    }
+
     /// Waits until everything that was settled is on the disk, so that none of it is delivered again.
     pub async fn flush(&self) {
         let (done, answer) = oneshot::channel();
@@ -246,6 +255,7 @@ struct Work {
     settled: Vec<(usize, u8, u64)>,
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
+    counts: Vec<oneshot::Sender<Vec<[Backlog; KINDS]>>>,
     options: Option<Options>,
     closed: bool,
 }
@@ -258,6 +268,7 @@ fn next(shared: &Shared, due: Option<Instant>) -> Work {
             && inbox.settled.is_empty()
             && inbox.reads.is_empty()
             && inbox.flushes.is_empty()
+            && inbox.counts.is_empty()
             && inbox.options.is_none()
             && !inbox.closed;
         let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
@@ -282,6 +293,7 @@ fn next(shared: &Shared, due: Option<Instant>) -> Work {
         // What was appended before a read is answered before it.
         reads: if all { std::mem::take(&mut inbox.reads) } else { Vec::new() },
         flushes: std::mem::take(&mut inbox.flushes),
+        counts: if all { std::mem::take(&mut inbox.counts) } else { Vec::new() },
         options: inbox.options.take(),
         closed: inbox.closed && all,
     }
@@ -311,6 +323,9 @@ fn serve(shared: &Shared, mut core: Core) {
             // Written at once, so that a killed process repeats only what was under way.
             core.write_cursors();
             shared.used.store(core.used(), Ordering::Relaxed);
+        }
+        for count in work.counts {
+            let _ = count.send(core.backlogs());
         }
         for reading in work.reads {
             let read = core.read(reading.destination, reading.kind, reading.from, reading.max);
