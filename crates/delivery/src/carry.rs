@@ -8,13 +8,16 @@ use crate::dispatch::Attempt;
 use crate::entry::{Entry, Fate, measure};
 use crate::metrics::QueueMetrics;
 use crate::queue::{FIRST_SEQ, pop_oldest};
-use crate::{DropReason, Overflow, Payload, Queue};
+use crate::{DropReason, Overflow, Payload, Queue, spool};
 
 /// The items of a queue whose instance has ended, oldest first, and the attempts that are under way: those go on, so
-/// that nothing is sent twice. Dropped without being inherited, everything counts as `dropped{reason="shutdown"}`.
+/// that nothing is sent twice. Dropped without being inherited, what is on disk stays there, and everything else counts
+/// as `dropped{reason="shutdown"}`.
 pub struct Carry<T: Payload> {
     entries: Vec<Left<T>>,
     pub(crate) under_way: FuturesUnordered<Attempt>,
+    /// The log, and what is in it alone.
+    pub(crate) log: Option<spool::Left>,
     metrics: Option<Arc<QueueMetrics>>,
 }
 
@@ -25,7 +28,7 @@ struct Left<T> {
 
 impl<T: Payload> Default for Carry<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), under_way: FuturesUnordered::new(), metrics: None }
+        Self { entries: Vec::new(), under_way: FuturesUnordered::new(), log: None, metrics: None }
     }
 }
 
@@ -37,7 +40,7 @@ impl<T: Payload> Carry<T> {
 
     /// Whether nothing is left to do.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.log.is_none()
     }
 }
 
@@ -45,6 +48,10 @@ impl<T: Payload> Drop for Carry<T> {
     fn drop(&mut self) {
         let Some(metrics) = &self.metrics else { return };
         for Left { entry, .. } in self.entries.drain(..) {
+            if entry.durable {
+                // It stays on disk for the next process, since its receipt ends unsettled.
+                continue;
+            }
             entry.settle(metrics, Fate::Dropped(DropReason::Shutdown, "the component has been stopped".to_owned()));
         }
     }
@@ -98,9 +105,11 @@ impl<T: Payload> Queue<T> {
     /// Takes everything out; from now on nothing is accepted.
     pub(crate) fn close(&self) -> Carry<T> {
         let mut entries = Vec::new();
+        let log;
         {
             let mut state = self.state();
             state.closed = true;
+            log = self.detach(&mut state.lanes);
             for lane in &mut state.lanes {
                 let lane = std::mem::take(lane);
                 let waiting = lane.retrying.into_iter().chain(lane.waiting);
@@ -110,6 +119,6 @@ impl<T: Payload> Queue<T> {
         }
         self.space.notify_waiters();
         entries.sort_by_key(|left| left.entry.place());
-        Carry { entries, under_way: FuturesUnordered::new(), metrics: Some(Arc::clone(&self.metrics)) }
+        Carry { entries, under_way: FuturesUnordered::new(), log, metrics: Some(Arc::clone(&self.metrics)) }
     }
 }

@@ -66,19 +66,38 @@ impl<T: Payload> Queue<T> {
             lane.own.queue_capacity.set(self.policy.size as f64);
             lane.own.paused.set(0.0);
         }
-        let mut under_way = self.inherit(carry);
         let mut stop = pin!(stop);
+        let mut carry = carry;
+        let log = carry.log.take();
+        if self.spool.is_none() {
+            self.attach(log).await;
+        } else {
+            tokio::select! {
+                biased;
+                () = self.attach(log.clone()) => {}
+                _ = &mut stop => {
+                    // Nothing was begun, so that everything is as the last instance left it.
+                    drop(self.close());
+                    carry.log = log;
+                    return carry;
+                }
+            }
+        }
+        let mut under_way = self.inherit(carry);
         let mut deadline: Option<Instant> = None;
         let mut compaction = Instant::now() + COMPACT_EVERY;
         loop {
             let (jobs, wake) = self.schedule(deadline.is_some());
+            // What is on disk stays there when there is little time left.
+            let refill = if deadline.is_none() { self.refill() } else { None };
             for job in jobs {
                 under_way.push(self.attempt(&destination, job));
             }
             if deadline.is_some_and(|deadline| under_way.is_empty() || Instant::now() >= deadline) {
                 break;
             }
-            let wake = [wake, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
+            let wake =
+                [wake, refill, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 how = &mut stop, if deadline.is_none() => match how {
@@ -99,6 +118,9 @@ impl<T: Payload> Queue<T> {
                     }
                 }
             }
+        }
+        if deadline.is_some() {
+            self.flush_log().await;
         }
         let mut carry = self.close();
         carry.under_way = under_way;

@@ -38,6 +38,10 @@ pub(crate) struct Entry<T> {
     /// Not before; `None` is at once.
     pub(crate) ready: Option<Instant>,
     pub(crate) waiters: Vec<Arc<Waiter>>,
+    /// Whether all of it is on disk, and stays there until its receipt is settled.
+    pub(crate) durable: bool,
+    /// Its record on disk, while it is exactly that.
+    pub(crate) record: Option<u64>,
 }
 
 /// How an entry ends.
@@ -74,6 +78,7 @@ impl<T: Payload> Entry<T> {
             return Err(other);
         }
         self.charge += other.charge;
+        (self.durable, self.record) = (self.durable && other.durable, None);
         self.enqueued = self.enqueued.min(other.enqueued);
         self.waiters.append(&mut other.waiters);
         Ok(())
@@ -81,8 +86,9 @@ impl<T: Payload> Entry<T> {
 
     /// Divides by `how`. The charge is divided as the items are.
     pub(crate) fn divide(self, sizer: Sizer, how: impl FnOnce(T) -> Result<(T, T), T>) -> Result<(Self, Self), Self> {
-        let Self { seq, part, id: own_id, item, charge, enqueued, tried, failures, ready, waiters } = self;
-        let piece = |part, id, item, charge, waiters| Self {
+        let Self { seq, part, id: own_id, item, charge, enqueued, tried, failures, ready, waiters, durable, record } =
+            self;
+        let piece = |part, id, item, charge, waiters, record| Self {
             seq,
             part,
             id,
@@ -93,16 +99,18 @@ impl<T: Payload> Entry<T> {
             failures,
             ready,
             waiters,
+            durable,
+            record,
         };
         let half = part.1 / 2;
         match how(item) {
             Ok((first, second)) => {
                 let share = if sizer == Sizer::Requests { 0 } else { measure(&second, sizer).min(charge) };
                 let (a, b) = (waiters.clone(), waiters);
-                let first = piece((part.0, half), own_id, first, charge - share, a);
-                Ok((first, piece((part.0 + half, half), fresh_id(), second, share, b)))
+                let first = piece((part.0, half), own_id, first, charge - share, a, None);
+                Ok((first, piece((part.0 + half, half), fresh_id(), second, share, b, None)))
             }
-            Err(item) => Err(piece(part, own_id, item, charge, waiters)),
+            Err(item) => Err(piece(part, own_id, item, charge, waiters, record)),
         }
     }
 

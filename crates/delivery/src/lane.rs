@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::time::Instant;
 
 use crate::entry::{Entry, measure};
+use crate::spool::Spilled;
 use crate::{Batching, Payload, Policy, Sizer};
 
 /// So many busy answers in a row mean that the destination is down.
@@ -21,7 +22,7 @@ pub(crate) struct Lane<T> {
     pub(crate) retrying: VecDeque<Entry<T>>,
     /// Under way, by id.
     pub(crate) in_flight: BTreeMap<u64, Entry<T>>,
-    /// The charge of all three.
+    /// The charge of all three, and of what is on disk alone.
     pub(crate) held: u64,
     /// Bytes on the wire of what is not under way.
     pub(crate) bytes: usize,
@@ -35,6 +36,8 @@ pub(crate) struct Lane<T> {
     pub(crate) paused: Option<Instant>,
     /// The probe under way.
     pub(crate) probe: Option<u64>,
+    /// Newer than all three: what is on disk alone.
+    pub(crate) spilled: Spilled,
 }
 
 /// What a lane does next.
@@ -60,6 +63,7 @@ impl<T> Default for Lane<T> {
             pauses: 0,
             paused: None,
             probe: None,
+            spilled: Spilled::default(),
         }
     }
 }
@@ -198,6 +202,15 @@ impl<T: Payload> Lane<T> {
         if self.waiting.capacity() > 1024 && self.waiting.len() < self.waiting.capacity() / 4 {
             self.waiting.shrink_to(self.waiting.len() * 2);
         }
+        Some(entry)
+    }
+
+    /// Takes the newest that waits out of the lane.
+    pub(crate) fn pop_newest(&mut self, policy: &Policy) -> Option<Entry<T>> {
+        let entry = self.waiting.pop_back()?;
+        self.held -= entry.charge;
+        self.bytes = self.bytes.saturating_sub(entry.item.bytes());
+        self.units = self.units.saturating_sub(units(&entry, policy.batch.as_ref()));
         Some(entry)
     }
 

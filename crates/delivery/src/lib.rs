@@ -15,7 +15,8 @@
 //! | `dispatch.rs`, `outcome.rs`, `backoff.rs` | who sends it, and when again |
 //! | `carry.rs` | [`Carry`]: what the next instance inherits |
 //! | `metrics.rs` | what may be counted |
-//! | `storage.rs` | [`Storage`]: where a queue may keep its items over a restart |
+//! | `log/` | [`log`]: what waits, on disk |
+//! | `storage.rs`, `spool.rs` | [`Storage`]: where a queue keeps its items over a restart, and how |
 
 mod arena;
 mod arguments;
@@ -34,6 +35,7 @@ mod outcome;
 mod payload;
 mod policy;
 mod queue;
+mod spool;
 mod storage;
 
 pub use arena::{Arena, SEGMENT_BYTES};
@@ -47,4 +49,4 @@ pub use metrics::{DropReason, QueueMetrics};
 pub use payload::{DataType, Payload};
 pub use policy::{Batching, Policy, Retry};
 pub use queue::Queue;
-pub use storage::Storage;
+pub use storage::{Storage, StorageHandle};

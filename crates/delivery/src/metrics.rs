@@ -24,10 +24,14 @@ pub enum DropReason {
     Withdrawn,
     /// The process ended, or the component was removed.
     Shutdown,
+    /// It could neither be written to the disk nor kept in memory.
+    DiskFull,
+    /// It was on disk, and cannot be read any more.
+    Damaged,
 }
 
 impl DropReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Overflow,
         Self::Memory,
         Self::Expired,
@@ -35,6 +39,8 @@ impl DropReason {
         Self::SendFailed,
         Self::Withdrawn,
         Self::Shutdown,
+        Self::DiskFull,
+        Self::Damaged,
     ];
 
     /// The label `reason`.
@@ -47,6 +53,8 @@ impl DropReason {
             Self::SendFailed => "send_failed",
             Self::Withdrawn => "withdrawn",
             Self::Shutdown => "shutdown",
+            Self::DiskFull => "disk_full",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use corten_signal::otlp::{Batch, SignalKind};
 
+use crate::log::{self, Record};
 use crate::{Arena, DataType, OverBudget, Payload};
 
 const fn data_type(kind: SignalKind) -> DataType {
@@ -74,5 +75,13 @@ impl Payload for Batch {
 
     fn halve(self) -> Result<(Self, Self), Self> {
         Batch::halve(self)
+    }
+
+    fn to_record(&self) -> Option<Record> {
+        Some(log::otlp::to_record(self))
+    }
+
+    fn from_record(record: &Record) -> Option<Self> {
+        log::otlp::from_record(record)
     }
 }

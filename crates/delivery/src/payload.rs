@@ -2,6 +2,7 @@
 
 use corten_component::Signal;
 
+use crate::log::Record;
 use crate::{Arena, OverBudget};
 
 /// A lane of a queue: one of the signals of a family.
@@ -57,4 +58,15 @@ pub trait Payload: Signal {
     /// # Errors
     /// The item as it was, if it is one request.
     fn halve(self) -> Result<(Self, Self), Self>;
+
+    /// What a log on disk keeps of it; `None` if it cannot be kept. Its kind is [`Self::data_type`]; secrets are left
+    /// out.
+    fn to_record(&self) -> Option<Record> {
+        None
+    }
+
+    /// The item that a record is; `None` if it is none.
+    fn from_record(_record: &Record) -> Option<Self> {
+        None
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use corten_component::BuildError;
 
+use crate::StorageHandle;
 use crate::arguments::{BatchBlock, Overflow, RetryOnFailure, SendingQueue, Sizer};
 
 /// What waits for a destination at most when nobody says otherwise, all signals together.
@@ -38,6 +39,8 @@ pub struct Policy {
     pub timeout: Duration,
     /// How long a sender waits for room or for a result.
     pub patience: Duration,
+    /// Where it is kept over a restart.
+    pub storage: Option<StorageHandle>,
 }
 
 /// When what waits is merged.
@@ -82,6 +85,7 @@ impl Default for Policy {
             retry: Some(Retry::default()),
             timeout: Duration::from_secs(30),
             patience: Duration::from_secs(60),
+            storage: None,
         }
     }
 }
@@ -125,7 +129,7 @@ impl Policy {
     /// What the blocks mean. `timeout` bounds one attempt.
     ///
     /// # Errors
-    /// A queue on disk, which is not implemented.
+    /// None at present.
     pub fn new(
         queue: Option<&SendingQueue>,
         retry: Option<&RetryOnFailure>,
@@ -148,12 +152,6 @@ impl Policy {
                 ..policy
             });
         }
-        if queue.storage.is_some() {
-            return Err(BuildError::at("sending_queue.storage", "a queue on disk is not implemented by Corten yet")
-                .with_help(
-                    "remove the attribute: the queue is kept in memory then, and is lost when the process ends",
-                ));
-        }
         Ok(Self {
             sizer: queue.sizer,
             size: positive(queue.queue_size),
@@ -166,6 +164,7 @@ impl Policy {
             consumers: usize::try_from(queue.num_consumers).unwrap_or(DEFAULT_CONSUMERS).clamp(1, 1000),
             wait_for_result: queue.wait_for_result,
             batch: queue.batch.as_ref().map(Batching::from),
+            storage: queue.storage.clone(),
             ..policy
         })
     }

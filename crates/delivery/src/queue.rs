@@ -1,6 +1,6 @@
 //! A destination's queue: what it takes, what it refuses, what it gives up.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use corten_component::{BoxFuture, Consume, Health, Kinds, Outcome, Receipt, Refusal};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::entry::{Entry, Fate, Waiter, fresh_id, measure};
 use crate::lane::Lane;
 use crate::metrics::QueueMetrics;
+use crate::spool::Spool;
 use crate::{Arena, DropReason, Overflow, Payload, Policy, Shed};
 
 /// Room for the numbers of entries that the last instance left.
@@ -27,6 +28,7 @@ pub struct Queue<T: Payload> {
     pub(crate) arena: Arc<Arena>,
     pub(crate) metrics: Arc<QueueMetrics>,
     pub(crate) health: Health,
+    pub(crate) spool: Option<Spool<T>>,
     kinds: Kinds,
     state: Mutex<State<T>>,
     /// Something for the dispatcher.
@@ -65,8 +67,13 @@ impl<T: Payload> Queue<T> {
             compacted: 0,
             closed: false,
         };
-        let queue = Arc::new(Self {
-            name: name.into(),
+        let name = name.into();
+        let queue = Arc::new_cyclic(|me| Self {
+            spool: policy
+                .storage
+                .clone()
+                .map(|storage| Spool::new(storage, &name, Weak::clone(me), arena.budget().limit())),
+            name,
             policy,
             arena,
             metrics,
@@ -86,7 +93,7 @@ impl<T: Payload> Queue<T> {
         let state = self.state();
         let count = |lane: &Lane<T>| -> u64 {
             let waiting = lane.waiting.iter().chain(&lane.retrying).chain(lane.in_flight.values());
-            waiting.map(|entry| entry.item.items()).sum()
+            waiting.map(|entry| entry.item.items()).sum::<u64>() + lane.spilled.items
         };
         state.lanes.iter().map(count).sum()
     }
@@ -127,6 +134,9 @@ impl<T: Payload> Queue<T> {
             Err((item, over)) => return Err(self.refuse(item, over.into())),
         };
         let until = Instant::now() + self.policy.patience;
+        if let Some(spool) = &self.spool {
+            return self.offer_durably(spool, item, until).await;
+        }
         loop {
             let space = self.space.notified();
             tokio::pin!(space);
@@ -155,7 +165,7 @@ impl<T: Payload> Queue<T> {
     }
 
     /// The caller answers for the item on.
-    fn refuse(&self, mut item: T, refusal: Refusal) -> Refusal {
+    pub(crate) fn refuse(&self, mut item: T, refusal: Refusal) -> Refusal {
         if let Some(lane) = self.metrics.lanes.get(item.data_type()) {
             lane.own.refused.add(item.items());
             lane.enqueue_failed.add(item.items());
@@ -178,18 +188,7 @@ impl<T: Payload> Queue<T> {
             if state.closed {
                 return Err(Full::Refused(item, Refusal::retry("the component is being replaced")));
             }
-            let scope = if self.policy.each { kind..kind + 1 } else { 0..state.lanes.len() };
-            let fits = loop {
-                let Some(lanes) = state.lanes.get_mut(scope.clone()) else { break false };
-                if lanes.iter().map(|lane| lane.held).sum::<u64>() + charge <= self.policy.size {
-                    break true;
-                }
-                if self.policy.overflow != Overflow::DropOldest {
-                    break false;
-                }
-                let Some(entry) = pop_oldest(lanes, &self.policy) else { break false };
-                gone.push(entry);
-            };
+            let fits = self.make_room(state, kind, charge, &mut gone);
             match (fits, self.policy.overflow) {
                 (true, _) => {
                     self.accept(state, kind, item, charge, waiter);
@@ -204,13 +203,55 @@ impl<T: Payload> Queue<T> {
         answer
     }
 
-    fn accept(&self, state: &mut State<T>, kind: usize, item: T, charge: u64, waiter: Option<Arc<Waiter>>) {
-        state.next_seq += 1;
+    /// Whether so much fits, once the oldest has gone where the policy says so.
+    fn make_room(&self, state: &mut State<T>, kind: usize, charge: u64, gone: &mut Vec<Entry<T>>) -> bool {
+        let scope = if self.policy.each { kind..kind + 1 } else { 0..state.lanes.len() };
+        loop {
+            let Some(lanes) = state.lanes.get_mut(scope.clone()) else { return false };
+            if lanes.iter().map(|lane| lane.held).sum::<u64>() + charge <= self.policy.size {
+                return true;
+            }
+            if self.policy.overflow != Overflow::DropOldest {
+                return false;
+            }
+            let Some(entry) = pop_oldest(lanes, &self.policy) else { return false };
+            gone.push(entry);
+        }
+    }
+
+    /// Sets room aside for what is being written to disk. `false` while there is none.
+    pub(crate) fn reserve(&self, kind: usize, charge: u64) -> Result<bool, Refusal> {
+        if charge > self.policy.size {
+            let size = self.policy.size;
+            return Err(Refusal::reject(format!("the item is larger than the whole queue ({charge} of {size})")));
+        }
+        let mut gone = Vec::new();
+        let fits = {
+            let mut state = self.state();
+            if state.closed {
+                return Err(Refusal::retry("the component is being replaced"));
+            }
+            let fits = self.make_room(&mut state, kind, charge, &mut gone);
+            if fits {
+                state.lanes[kind].held += charge;
+            }
+            fits
+        };
+        self.give_up(gone, DropReason::Overflow);
+        Ok(fits)
+    }
+
+    pub(crate) fn count_accepted(&self, kind: usize, items: u64, charge: u64) {
         let metrics = &self.metrics.lanes[kind];
-        metrics.own.accepted.add(item.items());
-        metrics.own.queued.add(item.items() as f64);
+        metrics.own.accepted.add(items);
+        metrics.own.queued.add(items as f64);
         metrics.own.queue_size.add(charge as f64);
-        metrics.own.enqueue_size.observe(item.items() as f64);
+        metrics.own.enqueue_size.observe(items as f64);
+    }
+
+    pub(crate) fn accept(&self, state: &mut State<T>, kind: usize, item: T, charge: u64, waiter: Option<Arc<Waiter>>) {
+        state.next_seq += 1;
+        self.count_accepted(kind, item.items(), charge);
         let entry = Entry {
             seq: state.next_seq,
             part: (0, u64::MAX),
@@ -222,6 +263,8 @@ impl<T: Payload> Queue<T> {
             failures: 0,
             ready: None,
             waiters: waiter.into_iter().collect(),
+            durable: false,
+            record: None,
         };
         state.lanes[kind].push(&self.policy, entry);
     }
@@ -249,7 +292,7 @@ impl Drop for Withdrawal {
     }
 }
 
-fn full() -> Refusal {
+pub(crate) fn full() -> Refusal {
     Refusal::Retry { after: Some(RETRY_AFTER), why: "the sending queue is full".into() }
 }
 
@@ -278,6 +321,10 @@ impl<T: Payload> Shed for Queue<T> {
     }
 
     fn shed(&self, bytes: usize, enough: &dyn Fn() -> bool) -> bool {
+        if self.spool.is_some() {
+            // What is on disk needs no memory; what is not, for want of a disk, is little.
+            return self.spill(bytes) > 0;
+        }
         let mut given = 0;
         while given < bytes && !enough() {
             let Some(entry) = pop_oldest(&mut self.state().lanes, &self.policy) else { break };

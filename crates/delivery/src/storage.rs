@@ -1,12 +1,17 @@
 //! Where a queue may keep its items over a restart.
 
-use corten_component::Handle;
+use std::sync::Arc;
+
+use corten_component::{BoxFuture, Handle};
+
+use crate::log::{Log, OpenError};
 
 /// What `otelcol.storage.*` exports for `sending_queue.storage`.
-///
-/// The trait fixes the capsule, so that files already say what they want; no queue uses a storage yet, and a queue
-/// that is given one is refused at build with a clear message ([`crate::SendingQueue::policy`]).
 pub trait Storage: Send + Sync + 'static {
+    /// The log of a client, which is the full name of a component: the same name, the same log, also in another
+    /// process.
+    fn open<'a>(&'a self, client: &'a str) -> BoxFuture<'a, Result<Arc<Log>, OpenError>>;
+
     /// The directory that holds the files, for messages.
     fn directory(&self) -> &std::path::Path;
 }
@@ -16,4 +21,4 @@ impl corten_component::Behaviour for dyn Storage {
 }
 
 /// A handle of the kind that `sending_queue.storage` takes.
-pub(crate) type StorageHandle = Handle<dyn Storage>;
+pub type StorageHandle = Handle<dyn Storage>;

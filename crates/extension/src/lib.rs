@@ -1,4 +1,5 @@
-//! Components that hold no telemetry themselves: authentication, and files whose content others refer to.
+//! Components that hold no telemetry themselves: authentication, files whose content others refer to, and the place
+//! for queues on disk.
 //!
 //! | file | component |
 //! |---|---|
@@ -6,12 +7,14 @@
 //! | `bearer.rs` | `otelcol.auth.bearer` |
 //! | `headers.rs` | `otelcol.auth.headers` |
 //! | `local_file.rs`, `watch.rs` | `local.file` |
+//! | `storage_file.rs` | `otelcol.storage.file` |
 
 mod basic;
 mod bearer;
 mod headers;
 mod htpasswd;
 mod local_file;
+mod storage_file;
 mod watch;
 
 use corten_component::{Exports, Registration};
@@ -21,6 +24,7 @@ pub use basic::{BasicArguments, BasicAuth, ClientAuth, HtpasswdBlock};
 pub use bearer::{BearerArguments, BearerAuth};
 pub use headers::{Action, HeaderBlock, HeadersArguments, HeadersAuth};
 pub use local_file::{Detector, FileArguments, FileExports, LocalFile};
+pub use storage_file::{Compaction, StorageExports, StorageFile, StorageFileArguments};
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[
@@ -28,6 +32,7 @@ pub const COMPONENTS: &[Registration] = &[
     Registration::of::<BearerAuth>(),
     Registration::of::<HeadersAuth>(),
     Registration::of::<LocalFile>(),
+    Registration::of::<StorageFile>(),
 ];
 
 /// What `otelcol.auth` components export.

@@ -10,7 +10,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::cursor::{Cursor, CursorError, file_name};
 use super::disk::{Disk, DiskFile};
 use super::format::{
-    DATA_START, FIRST_OF_WRITE, KINDS, MAX_RECORD, Place, Record, RecordHeader, SECTOR, SegmentHeader, VERSION, encode, segment_name,
+    DATA_START, FIRST_OF_WRITE, KINDS, MAX_RECORD, Place, Record, RecordHeader, SECTOR, SegmentHeader, VERSION, encode,
+    segment_name,
 };
 use super::options::{Options, WhenFull};
 use super::read::Position;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::core::{Backlog, Core, Evicted};
 use super::disk::{Directory, Disk};
 use super::format::{KINDS, Record};
-use super::options::Options;
+use super::options::{Options, WhenFull};
 use super::report::{AppendError, OpenError, Report};
 
 /// So much is written at once; what has come besides waits for the next sync.
@@ -71,7 +71,9 @@ struct Inbox {
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
     counts: Vec<oneshot::Sender<Vec<[Backlog; KINDS]>>>,
+    /// What was asked for last, until the thread has seen it, and for good.
     options: Option<Options>,
+    current: Options,
     closed: bool,
 }
 
@@ -117,6 +119,7 @@ impl Log {
     ) -> Result<Self, OpenError> {
         let destinations: Vec<String> = destinations.iter().map(|name| (*name).to_owned()).collect();
         let shared = Arc::new(Shared::default());
+        shared.inbox().current = options.clone();
         let (opened, answer) = oneshot::channel();
         let thread = {
             let shared = Arc::clone(&shared);
@@ -229,9 +232,27 @@ impl Log {
         let _ = answer.await;
     }
 
-    /// Changes how it behaves from the next write on.
+    /// Changes how it behaves from the next write on; what happens when it is full stays as it is.
     pub fn set_options(&self, options: Options) {
-        self.shared.inbox().options = Some(options);
+        let when_full = self.when_full();
+        self.change(Options { when_full, ..options });
+    }
+
+    /// Changes what happens when it is full.
+    pub fn set_when_full(&self, when_full: WhenFull) {
+        let options = self.shared.inbox().current.clone();
+        self.change(Options { when_full, ..options });
+    }
+
+    fn when_full(&self) -> WhenFull {
+        self.shared.inbox().current.when_full
+    }
+
+    fn change(&self, options: Options) {
+        let mut inbox = self.shared.inbox();
+        inbox.current = options.clone();
+        inbox.options = Some(options);
+        drop(inbox);
         self.shared.wake.notify_one();
     }
 }

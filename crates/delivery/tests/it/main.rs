@@ -1,6 +1,9 @@
 //! Queues against back ends that do as told, in simulated time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bench;
+mod durable;
 mod memory;
 mod queue;
 mod several;

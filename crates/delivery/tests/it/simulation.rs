@@ -51,6 +51,7 @@ fn policy(rng: &mut fastrand::Rng) -> Policy {
         retry: (rng.u8(..5) > 0).then(|| Retry { max_elapsed, ..Retry::default() }),
         timeout: secs(rng.u64(1..30)),
         patience: secs(rng.u64(1..60)),
+        storage: None,
     }
 }
 
