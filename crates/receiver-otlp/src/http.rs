@@ -18,9 +18,10 @@ use crate::arguments::{Cors, Http};
 use crate::ingest::{Ingest, Room, pace};
 use crate::refused::{Cause, Refused};
 
-/// As much of a refused body is read, so that its sender sees the answer.
-const DISCARD_BYTES: usize = 256 << 10;
-const DISCARD_TIME: Duration = Duration::from_secs(2);
+/// As much of a refused body is read and forgotten: many clients look for the answer only when they have sent all,
+/// and a connection closed before would tell them nothing.
+const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 /// Compressed bodies from this size on are decompressed away from the event loop.
 const OFF_LOOP: usize = 32 << 10;
 
