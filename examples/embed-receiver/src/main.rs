@@ -35,13 +35,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         output: OutputArguments { traces: to.clone(), metrics: to.clone(), logs: to },
         ..OtlpArguments::default()
     });
-    // What the engine does for each node of a file: build, acquire what was asked for, run.
+    // What the engine does for each node of a file: build, acquire what was asked for and keep it, run.
     let (id, metrics) = (NodeId::root("receiver"), Registry::new());
     let node = Node::new(id.clone(), PathBuf::new(), metrics.node(&id), Services::default(), |_| {});
     let mut cx = BuildContext::new(&node);
     let (receiver, _) = OtlpReceiver::build(Arc::clone(&arguments), &mut cx).await?;
+    let mut listeners = Vec::new();
     for request in cx.into_pending().requests {
-        (request.fill)((request.acquire)().await?);
+        let listener = (request.acquire)().await?;
+        (request.fill)(Arc::clone(&listener));
+        listeners.push(listener);
     }
     let (control, state) = control(&node, arguments);
     let running = tokio::spawn(receiver.run((), RunContext::new(state)));
