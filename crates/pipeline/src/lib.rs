@@ -1,5 +1,6 @@
 //! Corten as a program: the list of all components, the command line, the HTTP API and the summary page.
 
+mod allocator;
 pub mod cli;
 mod components;
 mod fetch;

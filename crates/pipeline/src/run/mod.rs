@@ -77,6 +77,7 @@ const BLOCKING_THREADS: usize = 8;
 
 /// Runs until a signal ends it. Takes over the process: its log, its signals, its panic hook.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
+    crate::allocator::set_up();
     let metrics = metrics::Registry::new();
     let logs = Logs::stderr(&metrics);
     logs.install();

@@ -34,7 +34,9 @@ pub(super) async fn serve(options: Options, metrics: metrics::Registry, logs: Lo
     process::register(&metrics);
     let wanted = Wanted::default();
     let mut server = Server::bind(&options.listen, wanted.clone()).map_err(Failure::new)?;
-    let engine = Engine::new(settings(&options, &metrics, &logs, &wanted)?);
+    let settings = settings(&options, &metrics, &logs, &wanted)?;
+    let budget = settings.services.get::<corten_delivery::Budget>();
+    let engine = Engine::new(settings);
     let control = Arc::new(Control::new(engine, metrics, options, Notifier::from_environment()));
 
     let loaded = tokio::select! {
@@ -65,8 +67,10 @@ pub(super) async fn serve(options: Options, metrics: metrics::Registry, logs: Lo
     }
 
     let heart = tokio::spawn(heartbeat(Arc::clone(&control)));
+    let trim = budget.map(|budget| tokio::spawn(crate::allocator::trim_after_drains(budget)));
     let result = work(&control, &mut server, &mut signals).await;
     heart.abort();
+    trim.inspect(tokio::task::JoinHandle::abort);
     result
 }
 
