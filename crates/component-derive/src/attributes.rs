@@ -5,8 +5,10 @@ use syn::{Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Lit, Meta, R
 
 /// The doc comment's first paragraph, in one line.
 pub(crate) fn doc(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
-        match &attribute.meta {
+    let lines =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| match &attribute
+            .meta
+        {
             Meta::NameValue(pair) => match &pair.value {
                 Expr::Lit(literal) => match &literal.lit {
                     Lit::Str(text) => Some(text.value().trim().to_owned()),
@@ -15,8 +17,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
                 _ => None,
             },
             _ => None,
-        }
-    });
+        });
     lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -56,7 +57,9 @@ impl Options {
                         let list: syn::ExprArray = meta.value()?.parse()?;
                         for element in &list.elems {
                             match element {
-                                Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => options.labels.push(text.value()),
+                                Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => {
+                                    options.labels.push(text.value())
+                                }
                                 other => return Err(Error::new(other.span(), "expected a string")),
                             }
                         }
