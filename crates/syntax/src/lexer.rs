@@ -113,7 +113,7 @@ impl<'a> Lexer<'a> {
                     // A byte order mark was reported when it was loaded.
                     if c != BOM {
                         let message = format!("illegal character {}", code_point(c));
-                        let problem = self.problem(start, c.len_utf8(), message);
+                        let problem = self.problem(start, self.width(), message);
                         let before = &self.text.as_bytes()[start.saturating_sub(HINT_WINDOW)..start];
                         let conditional =
                             before.rsplit(|b| *b == b'\n').next().is_some_and(|line| line.contains(&b'?'));
@@ -251,7 +251,7 @@ impl<'a> Lexer<'a> {
             Some('U') => (8, 16, u32::from(char::MAX)),
             None => return self.report(start, 0, "escape sequence not terminated"),
             Some(c) => {
-                let problem = self.problem(start, c.len_utf8(), "unknown escape sequence");
+                let problem = self.problem(start, self.width(), "unknown escape sequence");
                 let rest = &self.text[string..];
                 let head = rest.char_indices().nth(HINT_WINDOW).map_or(rest, |(end, _)| &rest[..end]);
                 self.push(hint::unknown_escape(problem, c, head.lines().next().unwrap_or("")));

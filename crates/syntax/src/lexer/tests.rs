@@ -78,3 +78,19 @@ fn spans_cover_the_text() {
     }
     assert_eq!(spans, [(0, 2), (3, 4), (5, 9), (10, 10), (10, 14), (15, 15)]);
 }
+
+#[test]
+fn spans_of_bytes_that_are_no_text_are_one_byte_long() {
+    // Both stand right before a character of two bytes, which a longer span would cut.
+    for text in ["?ޞ", "\"\\?ޞ\""] {
+        let at = text.find('?').unwrap() as u32;
+        let bad = [at];
+        let mut lexer = Lexer::with_bad_bytes(FileId(0), text, &bad);
+        while lexer.next_token().kind != Kind::Eof {}
+        let spans: Vec<_> = lexer.diagnostics().iter().filter_map(|problem| problem.span).collect();
+        assert!(spans.len() >= 2, "{:?}", lexer.diagnostics());
+        for span in spans.iter().filter(|span| span.start == at) {
+            assert_eq!(span.end, at + 1, "{:?}", lexer.diagnostics());
+        }
+    }
+}
