@@ -160,7 +160,7 @@ impl<'a> Lexer<'a> {
                 Some(long)
             }
             Some((second @ ('|' | '&'), _)) => {
-                self.report(self.offset, 1, format!("missing second {second} in {second}{second}"));
+                self.report(self.offset, self.width(), format!("missing second {second} in {second}{second}"));
                 Some(kind)
             }
             _ => Some(kind),

@@ -94,3 +94,13 @@ fn spans_of_bytes_that_are_no_text_are_one_byte_long() {
         }
     }
 }
+
+#[test]
+fn a_lone_sign_of_a_pair_points_at_the_whole_character_behind_it() {
+    for (text, len) in [("|ޜ", 2), ("& ", 1), ("|", 0)] {
+        let mut lexer = Lexer::new(FileId(0), text);
+        while lexer.next_token().kind != Kind::Eof {}
+        let span = lexer.diagnostics()[0].span.unwrap();
+        assert_eq!((span.start, span.end), (1, 1 + len), "{text}");
+    }
+}
