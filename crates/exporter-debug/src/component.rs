@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use corten_component::metrics::{Counter, MetricDoc, MetricKind, Scope};
 use corten_component::{
-    BoxFuture, BuildContext, BuildError, Component, Consume, Exports, Outcome, Port, Refusal, RunContext, RunError,
+    BoxFuture, BuildContext, BuildError, Component, Consume, Outcome, Refusal, RunContext, RunError,
 };
-use corten_signal::otlp::{Batch, SignalKind};
+use corten_signal::otlp::{Batch, InputExports, SignalKind};
 use tokio::sync::mpsc;
 
 use crate::arguments::DebugArguments;
@@ -25,13 +25,6 @@ pub struct Debug {
     receiver: mpsc::Receiver<Command>,
 }
 
-/// What others refer to.
-#[derive(std::fmt::Debug, Exports)]
-pub struct DebugExports {
-    /// Takes every signal.
-    pub input: Port<Batch>,
-}
-
 impl Component for Debug {
     const NAME: &'static str = "otelcol.exporter.debug";
     const DOC: &'static str = "Writes what reaches it as text.\n\n\
@@ -39,7 +32,7 @@ impl Component for Debug {
         The text itself may change between versions.";
     const METRICS: &'static [MetricDoc] = DOCS;
     type Arguments = DebugArguments;
-    type Exports = DebugExports;
+    type Exports = InputExports;
     type Carry = ();
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
@@ -52,7 +45,7 @@ impl Component for Debug {
             commands: commands.clone(),
         };
         let input = cx.port("input", Arc::new(exporter));
-        Ok((Self { arguments: args, commands, receiver }, DebugExports { input }))
+        Ok((Self { arguments: args, commands, receiver }, InputExports { input }))
     }
 
     async fn run(self, (): (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {

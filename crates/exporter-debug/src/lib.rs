@@ -17,7 +17,7 @@ pub mod text;
 mod writer;
 
 pub use arguments::DebugArguments;
-pub use component::{Debug, DebugExports};
+pub use component::Debug;
 
 use corten_component::Registration;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use corten_component::metrics::MetricDoc;
-use corten_component::{BuildContext, BuildError, Component, Consume, Exports, Port, RunContext, RunError};
+use corten_component::{BuildContext, BuildError, Component, Consume, RunContext, RunError};
 use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics, Stop};
-use corten_signal::otlp::{Batch, KindSet, SignalKind};
+use corten_signal::otlp::{Batch, InputExports, KindSet, SignalKind};
 
 use crate::arguments::OtlpArguments;
 use crate::call::{Server, timeout};
@@ -16,20 +16,13 @@ pub struct Otlp {
     server: Arc<Server>,
 }
 
-/// What others refer to.
-#[derive(Debug, Exports)]
-pub struct OtlpExports {
-    /// Takes traces, metrics and logs.
-    pub input: Port<Batch>,
-}
-
 impl Component for Otlp {
     const NAME: &'static str = "otelcol.exporter.otlp";
     const DOC: &'static str = "Sends traces, metrics and logs as OTLP over gRPC. \
         What the server cannot take for now is held and tried again.";
     const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
     type Arguments = OtlpArguments;
-    type Exports = OtlpExports;
+    type Exports = InputExports;
     type Carry = Carry<Batch>;
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
@@ -41,7 +34,7 @@ impl Component for Otlp {
         let queue = Queue::new(name, KindSet::STABLE.into(), policy, Arena::of(cx), metrics, cx.health().clone());
         let consumer: Arc<dyn Consume<Batch>> = queue.clone();
         let input = cx.port("input", consumer);
-        Ok((Self { queue, server }, OtlpExports { input }))
+        Ok((Self { queue, server }, InputExports { input }))
     }
 
     async fn run(self, carry: Self::Carry, cx: RunContext<Self>) -> (Self::Carry, Result<(), RunError>) {

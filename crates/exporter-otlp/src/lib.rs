@@ -16,7 +16,7 @@ mod component;
 use corten_component::Registration;
 
 pub use arguments::{Balancer, Client, Keepalive, OtlpArguments};
-pub use component::{Otlp, OtlpExports};
+pub use component::Otlp;
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[Registration::of::<Otlp>()];

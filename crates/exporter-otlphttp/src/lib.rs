@@ -20,7 +20,7 @@ mod request;
 use corten_component::Registration;
 
 pub use arguments::{Client, CompressionParams, Cookies, Encoding, OtlpHttpArguments};
-pub use component::{OtlpHttp, OtlpHttpExports};
+pub use component::OtlpHttp;
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[Registration::of::<OtlpHttp>()];

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use corten_component::{Arguments, Fanout, Invalid};
+use corten_component::{Arguments, Invalid};
 use corten_net::args::DebugMetrics;
-use corten_signal::otlp::{self, KindSet, SignalKind};
+use corten_signal::otlp::OutputArguments;
 
 /// The arguments of `otelcol.processor.batch`.
 #[derive(Debug, Clone, PartialEq, Arguments)]
@@ -66,38 +66,6 @@ impl BatchArguments {
     /// Whether requests pass at once, divided but never collected.
     pub(crate) fn passes_at_once(&self) -> bool {
         self.timeout.is_zero() || self.send_batch_size == 0
-    }
-}
-
-/// Consumers by signal. A signal without consumers is not served.
-#[derive(Debug, Clone, Default, PartialEq, Arguments)]
-pub struct OutputArguments {
-    /// Consumers of metrics.
-    pub metrics: Fanout<otlp::Batch>,
-    /// Consumers of logs.
-    pub logs: Fanout<otlp::Batch>,
-    /// Consumers of traces.
-    pub traces: Fanout<otlp::Batch>,
-}
-
-impl OutputArguments {
-    /// The consumers of a signal, if there are any.
-    pub fn of(&self, kind: SignalKind) -> Option<&Fanout<otlp::Batch>> {
-        let fanout = match kind {
-            SignalKind::Traces => &self.traces,
-            SignalKind::Metrics => &self.metrics,
-            SignalKind::Logs => &self.logs,
-            SignalKind::Profiles => return None,
-        };
-        (!fanout.is_empty()).then_some(fanout)
-    }
-
-    /// The signals that have consumers.
-    pub fn kinds(&self) -> KindSet {
-        SignalKind::ALL
-            .into_iter()
-            .filter(|kind| self.of(*kind).is_some())
-            .fold(KindSet::NONE, |all, kind| all.union(kind.into()))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use corten_component::metrics::{Counter, MetricDoc};
-use corten_component::{BuildContext, BuildError, Component, Exports, Port, RunContext, RunError};
+use corten_component::{BuildContext, BuildError, Component, RunContext, RunError};
 use corten_delivery::Arena;
-use corten_signal::otlp::{self, SignalKind};
+use corten_signal::otlp::{self, InputExports, SignalKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,13 +19,6 @@ use crate::stage::Stage;
 pub struct Batch {
     stage: Arc<Stage>,
     started: mpsc::UnboundedReceiver<Arc<Shard>>,
-}
-
-/// What others refer to.
-#[derive(Debug, Exports)]
-pub struct BatchExports {
-    /// Takes traces, metrics and logs, as far as the output has consumers for them.
-    pub input: Port<otlp::Batch>,
 }
 
 /// Requests that an instance could not send before it was replaced. Dropped, they are given up and counted.
@@ -76,7 +69,7 @@ impl Component for Batch {
         then to try again.";
     const METRICS: &'static [MetricDoc] = metrics::DOCS;
     type Arguments = BatchArguments;
-    type Exports = BatchExports;
+    type Exports = InputExports;
     type Carry = BatchCarry;
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
@@ -84,7 +77,7 @@ impl Component for Batch {
         let meters = Meters::register(cx.metrics(), &processor, args.output.kinds());
         let (stage, started) = Stage::new(args, meters, cx.service::<Arena>());
         let input = cx.port("input", stage.clone());
-        Ok((Self { stage, started }, BatchExports { input }))
+        Ok((Self { stage, started }, InputExports { input }))
     }
 
     async fn run(mut self, carry: Self::Carry, cx: RunContext<Self>) -> (Self::Carry, Result<(), RunError>) {

@@ -25,8 +25,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{BatchArguments, OutputArguments};
-pub use component::{Batch, BatchCarry, BatchExports};
+pub use arguments::BatchArguments;
+pub use component::{Batch, BatchCarry};
+pub use corten_signal::otlp::OutputArguments;
 pub use pending::Pending;
 
 use corten_component::Registration;

@@ -40,7 +40,10 @@ impl Stage {
         meters: Meters,
         arena: Option<Arc<Arena>>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Arc<Shard>>) {
-        #[allow(clippy::disallowed_methods, reason = "one entry for each shard, and metadata_cardinality_limit counts those")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "one entry for each shard, and metadata_cardinality_limit counts those"
+        )]
         let (started, receiver) = mpsc::unbounded_channel();
         let (meters, shards, start) = (Arc::new(meters), Mutex::default(), Instant::now());
         (Arc::new(Self { arguments, meters, arena, start, shards, started }), receiver)

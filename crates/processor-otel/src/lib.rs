@@ -17,9 +17,9 @@ mod stage;
 mod testing;
 
 pub use attributes::Attributes;
+pub use corten_signal::otlp::{InputExports, OutputArguments};
 pub use memory_limiter::MemoryLimiter;
 pub use resource_detection::ResourceDetection;
-pub use stage::{InputExports, OutputArguments};
 
 use corten_component::Registration;
 

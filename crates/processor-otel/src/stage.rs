@@ -3,60 +3,9 @@
 use std::time::Duration;
 
 use corten_component::metrics::{Counter, Histogram, MetricDoc, MetricKind, Scope};
-use corten_component::{Arguments, Consume, Exports, Fanout, Port, Refusal};
-use corten_signal::otlp::{Batch, Edited, KindSet, Message, SignalKind};
+use corten_component::{Consume, Refusal};
+use corten_signal::otlp::{Batch, Edited, Message, OutputArguments, SignalKind};
 use tokio::time::Instant;
-
-/// Consumers by signal. A signal without consumers is not served.
-#[derive(Debug, Clone, Default, PartialEq, Arguments)]
-pub struct OutputArguments {
-    /// Consumers of metrics.
-    pub metrics: Fanout<Batch>,
-    /// Consumers of logs.
-    pub logs: Fanout<Batch>,
-    /// Consumers of traces.
-    pub traces: Fanout<Batch>,
-}
-
-impl OutputArguments {
-    /// The consumers of a signal, if there are any.
-    pub fn of(&self, kind: SignalKind) -> Option<&Fanout<Batch>> {
-        let fanout = match kind {
-            SignalKind::Traces => &self.traces,
-            SignalKind::Metrics => &self.metrics,
-            SignalKind::Logs => &self.logs,
-            SignalKind::Profiles => return None,
-        };
-        (!fanout.is_empty()).then_some(fanout)
-    }
-
-    /// The signals that have consumers.
-    pub fn kinds(&self) -> KindSet {
-        SignalKind::ALL
-            .into_iter()
-            .filter(|kind| self.of(*kind).is_some())
-            .fold(KindSet::NONE, |all, kind| all.union(kind.into()))
-    }
-
-    /// Asks downstream: refused only if no signal's consumers would take it.
-    pub(crate) fn admit(&self, bytes: usize) -> Result<(), Refusal> {
-        let mut answer = Ok(());
-        for to in SignalKind::ALL.into_iter().filter_map(|kind| self.of(kind)) {
-            match to.admit(bytes) {
-                Ok(()) => return Ok(()),
-                refused => answer = refused,
-            }
-        }
-        answer
-    }
-}
-
-/// What others refer to.
-#[derive(Debug, Exports)]
-pub struct InputExports {
-    /// Takes traces, metrics and logs, as far as the output has consumers for them.
-    pub input: Port<Batch>,
-}
 
 const LABELS: &[&str] = &["processor", "otel_signal"];
 const INCOMING: MetricDoc = MetricDoc {

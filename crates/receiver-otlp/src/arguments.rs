@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use corten_component::arguments::ByteSize;
-use corten_component::{Arguments, Enumeration, Fanout, Invalid};
+use corten_component::{Arguments, Enumeration, Invalid};
 use corten_net::args::{DebugMetrics, TlsServer};
 use corten_net::auth::AuthHandle;
 use corten_net::codec::Encoding;
-use corten_signal::otlp::{self, SignalKind};
+use corten_signal::otlp::{OutputArguments, SignalKind};
 
 /// The arguments of `otelcol.receiver.otlp`.
 #[derive(Debug, Clone, PartialEq, Default, Arguments)]
@@ -24,30 +24,6 @@ pub struct OtlpArguments {
     /// Which self-metrics are shown.
     #[arg(block)]
     pub debug_metrics: DebugMetrics,
-}
-
-/// Consumers by signal. A signal without consumers is not served.
-#[derive(Debug, Clone, Default, PartialEq, Arguments)]
-pub struct OutputArguments {
-    /// Consumers of metrics.
-    pub metrics: Fanout<otlp::Batch>,
-    /// Consumers of logs.
-    pub logs: Fanout<otlp::Batch>,
-    /// Consumers of traces.
-    pub traces: Fanout<otlp::Batch>,
-}
-
-impl OutputArguments {
-    /// The consumers of a signal, if there are any.
-    pub fn of(&self, kind: SignalKind) -> Option<&Fanout<otlp::Batch>> {
-        let fanout = match kind {
-            SignalKind::Traces => &self.traces,
-            SignalKind::Metrics => &self.metrics,
-            SignalKind::Logs => &self.logs,
-            SignalKind::Profiles => return None,
-        };
-        (!fanout.is_empty()).then_some(fanout)
-    }
 }
 
 /// What a server listens on.

@@ -13,9 +13,9 @@ use corten_signal::otlp::{Batch, BodyFormat, Meta, SignalKind, door};
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 
-use crate::arguments::OutputArguments;
 use crate::metrics::Meters;
 use crate::refused::{Cause, Refused};
+use corten_signal::otlp::OutputArguments;
 
 /// Permits of the semaphore that counts calls downstream; more than there can be.
 const ALL_CALLS: u32 = u32::MAX >> 4;

@@ -28,10 +28,9 @@ mod refused;
 
 use corten_component::Registration;
 
-pub use arguments::{
-    Cors, Enforcement, Grpc, Http, Keepalive, OtlpArguments, OutputArguments, ServerParameters, Transport,
-};
+pub use arguments::{Cors, Enforcement, Grpc, Http, Keepalive, OtlpArguments, ServerParameters, Transport};
 pub use component::OtlpReceiver;
+pub use corten_signal::otlp::OutputArguments;
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[Registration::of::<OtlpReceiver>()];
