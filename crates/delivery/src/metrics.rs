@@ -31,7 +31,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Overflow,
         Self::Memory,
         Self::Expired,

@@ -472,3 +472,6 @@ fn gone<T: Payload>(log: &Log, mut item: T, appended: Appended) -> Refusal {
     item.replace_receipt(Receipt::none()).release();
     Refusal::retry("the component is being replaced")
 }
+
+#[cfg(test)]
+mod tests;

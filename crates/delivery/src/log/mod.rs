@@ -35,7 +35,7 @@
 
 mod core;
 mod cursor;
-mod disk;
+pub(crate) mod disk;
 mod format;
 mod options;
 pub(crate) mod otlp;
@@ -45,7 +45,7 @@ mod report;
 mod scan;
 mod shared;
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -1,0 +1,179 @@
+//! Queues on a disk that fails. In real time, since the log's thread knows no other.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use corten_component::metrics::Registry;
+use corten_component::{BoxFuture, Consume, Handle, Health, Kinds, NodeId};
+use corten_signal::otlp::{Batch, SignalKind};
+
+use super::*;
+use crate::log::disk::Disk;
+use crate::log::sim::Sim;
+use crate::log::{OpenError, Options};
+use crate::{Accepted, Arena, Budget, Carry, Destination, Policy, QueueMetrics, Retry, SendError, Stop, Storage};
+
+struct Held(Arc<Log>);
+
+impl Storage for Held {
+    fn open<'a>(&'a self, _client: &'a str) -> BoxFuture<'a, Result<Arc<Log>, OpenError>> {
+        Box::pin(async { Ok(Arc::clone(&self.0)) })
+    }
+
+    fn directory(&self) -> &Path {
+        Path::new("sim")
+    }
+}
+
+#[derive(Default)]
+struct Backend {
+    up: AtomicBool,
+    taken: Mutex<Vec<Bytes>>,
+}
+
+impl Destination<Batch> for Backend {
+    fn send(&self, batch: Batch) -> BoxFuture<'_, Result<Accepted, SendError>> {
+        Box::pin(async move {
+            if !self.up.load(Ordering::SeqCst) {
+                return Err(SendError::unreachable("down"));
+            }
+            self.taken.lock().unwrap().push(batch.to_bytes());
+            Ok(Accepted::default())
+        })
+    }
+}
+
+struct Bench {
+    sim: Sim,
+    queue: Arc<Queue<Batch>>,
+    backend: Arc<Backend>,
+    _stop: oneshot::Sender<Stop>,
+}
+
+/// A lane's share of memory is 64 KiB.
+async fn bench(overflow: Overflow) -> Bench {
+    let sim = Sim::default();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let options = Options { retry_after: Duration::ZERO, max_bytes: Some(512 << 10), ..Options::default() };
+    let log = Arc::new(Log::open_on(move || Ok(disk), options, &["queue"]).await.unwrap());
+    let storage: Arc<dyn Storage> = Arc::new(Held(log));
+    let (initial, max) = (Duration::from_millis(1), Duration::from_millis(5));
+    let policy = Policy {
+        sizer: Sizer::Requests,
+        size: 1_000_000,
+        overflow,
+        consumers: 1,
+        retry: Some(Retry { initial, max, ..Retry::default() }),
+        storage: Some(Handle::to(storage)),
+        ..Policy::default()
+    };
+    let arena = Arena::new(Budget::new(1 << 20));
+    let scope = Registry::new().node(&NodeId::root("test.x"));
+    let metrics = QueueMetrics::register::<Batch>(&scope, "test/x", |_| true);
+    let queue = Queue::new("test/x", Kinds::ALL, policy, arena, metrics, Health::default());
+    let backend = Arc::new(Backend::default());
+    let (stop, stopped) = oneshot::channel();
+    let (its, destination): (_, Arc<dyn Destination<Batch>>) = (Arc::clone(&queue), backend.clone());
+    tokio::spawn(async move {
+        drop(its.run(destination, Carry::default(), async { stopped.await.unwrap_or(Stop::HandOver) }).await);
+    });
+    Bench { sim, queue, backend, _stop: stop }
+}
+
+impl Bench {
+    async fn send(&self, text: &str) -> Result<(), Refusal> {
+        let body = Bytes::from(format!("{text:.<4000}"));
+        self.queue.consume(Batch::new(SignalKind::Logs, body, 1)).await
+    }
+
+    fn taken(&self) -> Vec<String> {
+        let taken = self.backend.taken.lock().unwrap();
+        taken.iter().map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('.').to_owned()).collect()
+    }
+
+    async fn drained(&self) {
+        self.backend.up.store(true, Ordering::SeqCst);
+        let empty = async {
+            while self.queue.items() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), empty).await.expect("drained");
+        let lane = &self.queue.metrics.lanes[SignalKind::Logs as usize];
+        let dropped: u64 = DropReason::ALL.iter().map(|reason| lane.dropped(*reason).get()).sum();
+        assert_eq!(lane.own.accepted.get(), lane.own.delivered.get() + dropped, "the books balance");
+        assert_eq!((lane.own.queued.get(), lane.own.queue_size.get(), self.queue.size()), (0.0, 0.0, 0));
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.queue.metrics.lanes[SignalKind::Logs as usize].dropped(reason).get()
+    }
+}
+
+#[tokio::test]
+async fn without_a_disk_it_goes_from_memory_while_there_is_room() {
+    for overflow in [Overflow::Reject, Overflow::DropOldest] {
+        let bench = bench(overflow).await;
+        bench.sim.faults(|faults| faults.capacity = Some(0));
+        let mut answers = Vec::new();
+        for number in 0..30 {
+            answers.push(bench.send(&number.to_string()).await);
+        }
+        let kept = 16;
+        match overflow {
+            Overflow::DropOldest => {
+                assert!(answers.iter().all(Result::is_ok));
+                assert_eq!(bench.dropped(DropReason::DiskFull), 30 - kept);
+            }
+            _ => {
+                assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count() as u64, kept);
+                assert!(answers.pop().unwrap().unwrap_err().is_retryable(), "the sender keeps it");
+            }
+        }
+        bench.sim.faults(|faults| faults.capacity = None);
+        bench.send("after").await.unwrap();
+        bench.drained().await;
+        let taken = bench.taken();
+        assert_eq!(taken.len() as u64, kept + 1);
+        assert_eq!(taken.last().map(String::as_str), Some("after"));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_back_is_counted() {
+    let bench = bench(Overflow::Reject).await;
+    for number in 0..60 {
+        bench.send(&number.to_string()).await.unwrap();
+    }
+    // On disk alone since memory had no room for it.
+    let segments = bench.sim.list().unwrap().into_iter().filter(|name| name.ends_with(".seg"));
+    for name in segments {
+        let mut content = bench.sim.content(&name);
+        for victim in ["30....", "40...."] {
+            if let Some(place) = content.windows(6).position(|window| window == victim.as_bytes()) {
+                content[place] ^= 1;
+            }
+        }
+        bench.sim.set(&name, content);
+    }
+    bench.drained().await;
+    let damaged = bench.dropped(DropReason::Damaged);
+    assert_eq!((damaged, bench.taken().len()), (2, 58));
+}
+
+#[tokio::test]
+async fn a_log_at_its_greatest_size_gives_up_its_oldest_if_the_queue_does() {
+    let bench = bench(Overflow::DropOldest).await;
+    for number in 0..200 {
+        bench.send(&number.to_string()).await.unwrap();
+    }
+    assert!(bench.dropped(DropReason::Overflow) > 50);
+    bench.drained().await;
+    let taken = bench.taken();
+    assert_eq!(taken.last().map(String::as_str), Some("199"));
+    assert_eq!(taken.len() as u64, 200 - bench.dropped(DropReason::Overflow));
+    let numbers: Vec<u32> = taken.iter().map(|text| text.parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+}
