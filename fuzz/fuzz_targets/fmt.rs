@@ -15,9 +15,9 @@ fuzz_target!(|text: &str| {
 });
 
 /// What formatting must keep: all tokens but commas before a closing bracket and empty labels; and comments.
-fn tokens(text: &str) -> (Vec<&str>, Vec<&str>) {
+fn tokens(text: &str) -> (Vec<&str>, Vec<String>) {
     let mut lexer = Lexer::new(FileId(0), text);
-    let (mut tokens, mut comments): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut tokens, mut comments): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     loop {
         let token = lexer.next_token();
         let word = lexer.text(token);
@@ -25,8 +25,9 @@ fn tokens(text: &str) -> (Vec<&str>, Vec<&str>) {
             TokenKind::Eof => return (tokens, comments),
             TokenKind::Terminator => continue,
             TokenKind::Comment => {
-                // The lines of a block comment may be indented anew.
-                comments.push(word.lines().next().unwrap_or_default().trim_end());
+                // The lines of a block comment may be indented anew; carriage returns go.
+                let first = word.lines().next().unwrap_or_default().replace('\r', "");
+                comments.push(first.trim_end().to_owned());
                 continue;
             }
             TokenKind::RightBracket | TokenKind::RightCurly | TokenKind::RightParen

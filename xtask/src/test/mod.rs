@@ -8,7 +8,7 @@ pub(crate) mod toolchain;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use lexopt::Parser;
 use lexopt::prelude::Long;
 use results::Totals;
@@ -17,13 +17,14 @@ use steps::Steps;
 use crate::{fuzz, process, tidy, workspace};
 
 pub(crate) const USAGE: &str = "\
-Usage: cargo xtask test [--quick] [--all-clients] [--deny]
+Usage: cargo xtask test [--quick] [--only STEP] [--all-clients] [--deny]
 
 Toolchain, formatting, lints, house rules, licences, all tests, clients with the OpenTelemetry SDKs of other
 languages, a short run of each fuzz target, and the demo. What is missing is named; with root on Debian it is
 installed. A client whose language is not installed is left out, and that is said.
 
   --quick         without clients of other languages, fuzzing and the demo
+  --only STEP     one of: fmt, clippy, tidy, licences, tests, clients, fuzz, demo
   --all-clients   a missing language is installed or is a failure
   --deny          install cargo-deny if it is missing, for advisories (it is used whenever it is there)
 ";
@@ -32,10 +33,11 @@ installed. A client whose language is not installed is left out, and that is sai
 const FUZZ: Duration = Duration::from_secs(12);
 
 pub(crate) fn run(parser: &mut Parser) -> Result<()> {
-    let (mut quick, mut all_clients, mut deny) = (false, false, false);
+    let (mut quick, mut only, mut all_clients, mut deny) = (false, None, false, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Long("quick") => quick = true,
+            Long("only") => only = Some(parser.value()?.to_string_lossy().into_owned()),
             Long("all-clients") => all_clients = true,
             Long("deny") => deny = true,
             other => return Err(other.unexpected().into()),
@@ -44,7 +46,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     // Nothing else makes sense without these.
     toolchain::rust()?;
     toolchain::c_compiler()?;
-    let mut steps = Steps::default();
+    let mut steps = Steps::only(only);
     let mut totals = Totals::default();
     steps.run("fmt", || cargo(&["fmt", "--all", "--check"]));
     steps.run("clippy", || cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny=warnings"]));
@@ -60,6 +62,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
         });
         steps.run("demo", || cargo(&["xtask", "demo", "--once"]));
     }
+    ensure!(steps.all().next().is_some(), "there is no such step; `cargo xtask test --help` lists them");
     close(&steps, &totals)
 }
 

@@ -26,29 +26,39 @@ impl Step {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Steps(Vec<Step>);
+pub(super) struct Steps {
+    done: Vec<Step>,
+    only: Option<String>,
+}
 
 impl Steps {
+    /// Only the step of this name, if there is one; all without it.
+    pub(super) fn only(name: Option<String>) -> Self {
+        Self { done: Vec::new(), only: name }
+    }
+
     pub(super) fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) {
+        if self.only.as_ref().is_some_and(|only| only != name) {
+            return;
+        }
         println!("\n--- {name} ---");
         let started = Instant::now();
         let problem = step().err().map(|error| format!("{error:#}"));
         if let Some(problem) = &problem {
             println!("{name}: {problem}");
         }
-        self.0.push(Step { name, took: started.elapsed(), problem });
+        self.done.push(Step { name, took: started.elapsed(), problem });
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Step> {
-        self.0.iter()
+        self.done.iter()
     }
 }
 
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut total = Duration::ZERO;
-        for step in &self.0 {
+        for step in &self.done {
             total += step.took;
             let outcome = step.problem.as_deref().map_or("ok", |problem| problem.lines().next().unwrap_or_default());
             writeln!(f, "{:10} {:>14}  {outcome}", step.name, process::duration(step.took))?;
