@@ -60,6 +60,12 @@ pub(crate) struct Spilled {
     after: Option<Instant>,
 }
 
+impl From<Backlog> for Spilled {
+    fn from(Backlog { records, items, bytes }: Backlog) -> Self {
+        Self { records, items, bytes, ..Self::default() }
+    }
+}
+
 impl Spilled {
     pub(crate) fn charge(&self, sizer: Sizer) -> u64 {
         match sizer {
@@ -69,8 +75,8 @@ impl Spilled {
         }
     }
 
-    fn take(&mut self, items: u64, bytes: u64) {
-        self.records = self.records.saturating_sub(1);
+    fn take(&mut self, records: u64, items: u64, bytes: u64) {
+        self.records = self.records.saturating_sub(records);
         self.items = self.items.saturating_sub(items);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
@@ -121,7 +127,7 @@ fn receipt(log: &Arc<Log>, kind: usize, seq: u64) -> Receipt {
     let log = Arc::clone(log);
     Receipt::new(move |settled| {
         if !settled.is_lost() {
-            log.settle(0, kind as u8, seq);
+            log.settle(0, kind as u8, seq..seq + 1);
         }
     })
 }
@@ -143,8 +149,21 @@ impl<T: Payload> Queue<T> {
             return;
         };
         let log = loop {
-            match spool.open(self.policy.overflow).await {
-                Ok(log) => break log,
+            let opened = match spool.open(self.policy.overflow).await {
+                Ok(log) => match &left {
+                    Some((known, spilled)) if Arc::ptr_eq(known, &log) => Ok((log, spilled.clone(), false)),
+                    _ => log.backlogs().await.map_err(|error| error.to_string()).map(|backlogs| {
+                        let first = backlogs.into_iter().next().unwrap_or_default();
+                        (log, first.into_iter().map(Spilled::from).collect(), true)
+                    }),
+                },
+                Err(why) => Err(why),
+            };
+            match opened {
+                Ok((log, spilled, is_new)) => {
+                    self.take_over(spilled, is_new);
+                    break log;
+                }
                 Err(why) => {
                     tracing::error!(exporter = self.name, error = why, "the buffer on disk cannot be opened");
                     self.health.unhealthy(format!("the buffer on disk cannot be opened: {why}"));
@@ -153,17 +172,6 @@ impl<T: Payload> Queue<T> {
                 }
             }
         };
-        match left {
-            Some((known, spilled)) if Arc::ptr_eq(&known, &log) => self.take_over(spilled, false),
-            _ => {
-                let backlogs = log.backlogs().await;
-                let spilled = backlogs.first().into_iter().flatten().map(|backlog| {
-                    let Backlog { records, items, bytes } = *backlog;
-                    Spilled { records, items, bytes, ..Spilled::default() }
-                });
-                self.take_over(spilled.collect(), true);
-            }
-        }
         spool.state.send_replace(Attached::Ready(log));
         self.health.healthy("delivering");
     }
@@ -318,14 +326,16 @@ impl<T: Payload> Queue<T> {
             if lane.spilled.records == 0 || record.seq < lane.spilled.from {
                 continue;
             }
-            self.forget(lane, kind, u64::from(record.items), u64::from(record.bytes), DropReason::Overflow);
+            let backlog = Backlog { records: 1, items: record.items.into(), bytes: record.bytes.into() };
+            self.forget(lane, kind, backlog, DropReason::Overflow);
         }
     }
 
-    /// Counts a spilled record as dropped.
-    fn forget(&self, lane: &mut Lane<T>, kind: usize, items: u64, bytes: u64, reason: DropReason) {
+    /// Counts spilled records as dropped.
+    fn forget(&self, lane: &mut Lane<T>, kind: usize, gone: Backlog, reason: DropReason) {
+        let Backlog { records, items, bytes } = gone;
         let before = lane.spilled.charge(self.policy.sizer);
-        lane.spilled.take(items, bytes);
+        lane.spilled.take(records, items, bytes);
         let charge = before - lane.spilled.charge(self.policy.sizer);
         lane.held = lane.held.saturating_sub(charge);
         let metrics = &self.metrics.lanes[kind];
@@ -378,7 +388,7 @@ impl<T: Payload> Queue<T> {
                     break;
                 }
                 None => {
-                    log.settle(0, kind as u8, seq);
+                    log.settle(0, kind as u8, seq..seq + 1);
                     None
                 }
             };
@@ -391,15 +401,19 @@ impl<T: Payload> Queue<T> {
             drop(kept);
             return;
         }
+        let mut expected = state.lanes[kind].spilled.from;
         for (seq, items, bytes, item) in kept {
+            // What is missing in between is settled already, or cannot be read and must not be waited for.
+            log.settle(0, kind as u8, expected..seq);
+            expected = seq + 1;
             let State { lanes, next_seq, .. } = &mut *state;
             let lane = &mut lanes[kind];
             let Some(item) = item else {
-                self.forget(lane, kind, items, bytes, DropReason::Damaged);
+                self.forget(lane, kind, Backlog { records: 1, items, bytes }, DropReason::Damaged);
                 continue;
             };
             let before = lane.spilled.charge(self.policy.sizer);
-            lane.spilled.take(items, bytes);
+            lane.spilled.take(1, items, bytes);
             lane.held = lane.held.saturating_sub(before - lane.spilled.charge(self.policy.sizer));
             *next_seq += 1;
             let entry = Entry {
@@ -418,17 +432,17 @@ impl<T: Payload> Queue<T> {
             };
             lane.push(&self.policy, entry);
         }
+        log.settle(0, kind as u8, expected..refused.unwrap_or(chunk.next));
         let lane = &mut state.lanes[kind];
         lane.spilled.reading = false;
         lane.spilled.from = refused.unwrap_or(chunk.next);
-        if refused.is_some() {
+        if refused.is_some() || chunk.failed {
             lane.spilled.after = Some(Instant::now() + AGAIN_AFTER);
         } else if chunk.at_end && lane.spilled.records > 0 {
             // Nothing is behind it, so what was counted and not read cannot be read any more.
             let Spilled { records, items, bytes, .. } = lane.spilled;
             tracing::error!(exporter = self.name, records, items, "records of the buffer on disk cannot be read");
-            lane.spilled.records = 1;
-            self.forget(lane, kind, items, bytes, DropReason::Damaged);
+            self.forget(lane, kind, Backlog { records, items, bytes }, DropReason::Damaged);
         }
         drop(state);
         self.changed.notify_one();
@@ -467,7 +481,7 @@ impl<T: Payload> Queue<T> {
 /// The queue has gone while the item was being written: its sender keeps it.
 fn gone<T: Payload>(log: &Log, mut item: T, appended: Appended) -> Refusal {
     if let Ok(seq) = appended.result {
-        log.settle(0, item.data_type() as u8, seq);
+        log.settle(0, item.data_type() as u8, seq..seq + 1);
     }
     item.replace_receipt(Receipt::none()).release();
     Refusal::retry("the component is being replaced")

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -357,10 +358,12 @@ impl Core {
         self.sealed.insert(segment.id, segment);
     }
 
-    /// A destination is done with a record.
-    pub(crate) fn settle(&mut self, destination: usize, kind: u8, seq: u64) {
+    /// A destination is done with these records.
+    pub(crate) fn settle(&mut self, destination: usize, kind: u8, seqs: Range<u64>) {
+        let given_out = self.next.get(usize::from(kind)).copied().unwrap_or_default();
         if let Some(cursor) = self.cursors.get_mut(destination) {
-            cursor.settle(usize::from(kind), seq, seq + 1);
+            // A number that is still to be given out must never count as settled.
+            cursor.settle(usize::from(kind), seqs.start, seqs.end.min(given_out));
         }
     }
 
@@ -425,10 +428,14 @@ impl Core {
     fn evict_oldest(&mut self, evicted: &mut Vec<Evicted>) -> bool {
         let Some(segment) = self.sealed.first_key_value().map(|(_, segment)| segment.clone()) else { return false };
         let mut inside = Vec::new();
-        self.walk(&segment, DATA_START, |whole| {
+        let walked = self.walk(&segment, DATA_START, |whole| {
             inside.push(whole.header);
             true
         });
+        if walked.is_err() {
+            // What cannot be counted is not given up.
+            return false;
+        }
         for destination in 0..self.cursors.len() {
             let waiting = inside.iter().filter(|header| !self.is_settled(destination, header.kind, header.seq));
             evicted.extend(waiting.map(|header| Evicted {
@@ -449,7 +456,7 @@ impl Core {
     }
 
     /// What waits now, for each destination.
-    pub(crate) fn backlogs(&self) -> Vec<[Backlog; KINDS]> {
+    pub(crate) fn backlogs(&self) -> io::Result<Vec<[Backlog; KINDS]>> {
         let mut backlogs = vec![[Backlog::default(); KINDS]; self.cursors.len()];
         let active = self.active.as_ref().map(|active| &active.segment);
         for segment in self.sealed.values().chain(active) {
@@ -458,9 +465,14 @@ impl Core {
                     count(cursor, backlog, &whole.header);
                 }
                 true
-            });
+            })?;
         }
-        backlogs
+        Ok(backlogs)
+    }
+
+    /// The number after the last good record of a kind.
+    pub(crate) fn end(&self, kind: u8) -> u64 {
+        self.good.get(usize::from(kind)).copied().unwrap_or_default()
     }
 
     /// The segments that may hold records of a kind from a number on, in order.

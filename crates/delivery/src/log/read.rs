@@ -1,5 +1,7 @@
 //! Reads records back in their order.
 
+use std::io;
+
 use bytes::Bytes;
 
 use super::core::Core;
@@ -26,6 +28,8 @@ pub(crate) struct Read {
     pub(crate) next: u64,
     /// Whether there is nothing behind it.
     pub(crate) at_end: bool,
+    /// A segment could not be opened, for the time being (no file descriptors are left).
+    pub(crate) failed: bool,
 }
 
 impl Core {
@@ -38,7 +42,7 @@ impl Core {
         let (mut stopped, mut reached) = (None, None);
         for segment in segments {
             let start = known.filter(|known| known.segment == segment.id).map_or(DATA_START, |known| known.offset);
-            let stop = self.walk(&segment, start, |whole| {
+            let walked = self.walk(&segment, start, |whole| {
                 let RecordHeader { seq, .. } = whole.header;
                 if whole.header.kind != kind || seq < read.next || self.is_settled(destination, kind, seq) {
                     return true;
@@ -51,27 +55,44 @@ impl Core {
                 read.next = seq + 1;
                 true
             });
-            if let Some(offset) = stop {
-                stopped = Some(Position { segment: segment.id, offset, seq: read.next });
-                break;
+            match walked {
+                Ok(None) => {}
+                Ok(Some(offset)) => {
+                    stopped = Some(Position { segment: segment.id, offset, seq: read.next });
+                    break;
+                }
+                Err(_) => {
+                    read.failed = true;
+                    return read;
+                }
             }
-            reached = Some(Position { segment: segment.id, offset: segment.end, seq: read.next });
+            reached = Some(Position { segment: segment.id, offset: segment.end, seq: self.end(kind).max(read.next) });
         }
         read.at_end = stopped.is_none();
+        if read.at_end {
+            // Whatever is missing up to there cannot be read.
+            read.next = read.next.max(self.end(kind));
+        }
         if let Some(position) = stopped.or(reached).or(known) {
             self.positions.insert((destination, kind), position);
         }
         read
     }
 
-    /// Shows the whole records of a segment, from an offset on, until `each` says no; returns where that was.
-    pub(crate) fn walk(&self, segment: &Segment, mut at: u64, mut each: impl FnMut(&Whole<'_>) -> bool) -> Option<u64> {
+    /// Shows the whole records of a segment, from an offset on, until `each` says no; returns where that was. A
+    /// segment that is gone holds nothing; one that cannot be opened is an error.
+    pub(crate) fn walk(
+        &self,
+        segment: &Segment,
+        mut at: u64,
+        mut each: impl FnMut(&Whole<'_>) -> bool,
+    ) -> io::Result<Option<u64>> {
         let name = segment_name(segment.id);
         let file = match self.disk.open(&name) {
             Ok(file) => file,
             Err(error) => {
                 tracing::error!(file = %self.disk.path().join(name).display(), %error, "a segment cannot be read");
-                return None;
+                return if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) };
             }
         };
         let mut want = CHUNK;
@@ -103,7 +124,7 @@ impl Core {
                 }
                 let body = chunk.slice_ref(body);
                 if !each(&Whole { header, body: &body }) {
-                    return Some(offset);
+                    return Ok(Some(offset));
                 }
                 inside += header.stored_len() as usize;
             }
@@ -112,6 +133,6 @@ impl Core {
             }
             at += inside as u64;
         }
-        None
+        Ok(None)
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) sync: Option<u32>,
     /// Bytes that fit on the disk.
     pub(crate) capacity: Option<u64>,
+    /// No file can be opened.
+    pub(crate) open: bool,
     /// The range of every file that cannot be read.
     pub(crate) unreadable: Option<std::ops::Range<u64>>,
 }
@@ -164,6 +166,9 @@ impl Disk for Sim {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        if self.state().faults.open {
+            return Err(io::Error::from_raw_os_error(24));
+        }
         let file = self.state().names.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(SimFile(self.clone(), file)))
     }

@@ -1,6 +1,8 @@
 //! The thread that writes a log, and its handle.
 
 use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,6 +40,8 @@ pub struct Chunk {
     pub next: u64,
     /// Whether nothing was behind it at that time.
     pub at_end: bool,
+    /// Whether a segment could not be opened for the time being: ask again.
+    pub failed: bool,
 }
 
 /// What a log held when it was opened.
@@ -67,10 +71,10 @@ struct Reading {
 #[derive(Default)]
 struct Inbox {
     writes: VecDeque<Write>,
-    settled: Vec<(usize, u8, u64)>,
+    settled: Vec<(usize, u8, Range<u64>)>,
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
-    counts: Vec<oneshot::Sender<Vec<[Backlog; KINDS]>>>,
+    counts: Vec<oneshot::Sender<io::Result<Vec<[Backlog; KINDS]>>>>,
     /// What was asked for last, until the thread has seen it, and for good.
     options: Option<Options>,
     current: Options,
@@ -187,9 +191,12 @@ impl Log {
         answer.await.unwrap_or(Appended { result: Err(AppendError::Closed), evicted: Vec::new() })
     }
 
-    /// A destination is done with a record. Never waits.
-    pub fn settle(&self, destination: usize, kind: u8, seq: u64) {
-        self.shared.inbox().settled.push((destination, kind, seq));
+    /// A destination is done with the records of these numbers. Never waits.
+    pub fn settle(&self, destination: usize, kind: u8, seqs: Range<u64>) {
+        if seqs.is_empty() {
+            return;
+        }
+        self.shared.inbox().settled.push((destination, kind, seqs));
         self.shared.wake.notify_one();
     }
 
@@ -217,11 +224,14 @@ impl Log {
     }
 
     /// What waits now, for each destination, by kind. Reads everything once.
-    pub async fn backlogs(&self) -> Vec<[Backlog; KINDS]> {
+    ///
+    /// # Errors
+    /// A segment cannot be opened for the time being.
+    pub async fn backlogs(&self) -> io::Result<Vec<[Backlog; KINDS]>> {
         let (done, answer) = oneshot::channel();
         self.shared.inbox().counts.push(done);
         self.shared.wake.notify_one();
-        answer.await.unwrap_or_default()
+        answer.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     /// Waits until everything that was settled is on the disk, so that none of it is delivered again.
@@ -273,10 +283,10 @@ impl std::fmt::Debug for Log {
 /// What there is to do now.
 struct Work {
     writes: Vec<Write>,
-    settled: Vec<(usize, u8, u64)>,
+    settled: Vec<(usize, u8, Range<u64>)>,
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
-    counts: Vec<oneshot::Sender<Vec<[Backlog; KINDS]>>>,
+    counts: Vec<oneshot::Sender<io::Result<Vec<[Backlog; KINDS]>>>>,
     options: Option<Options>,
     closed: bool,
 }
@@ -340,7 +350,7 @@ fn serve(shared: &Shared, mut core: Core) {
             }
         }
         if !work.settled.is_empty() {
-            work.settled.into_iter().for_each(|(destination, kind, seq)| core.settle(destination, kind, seq));
+            work.settled.into_iter().for_each(|(destination, kind, seqs)| core.settle(destination, kind, seqs));
             // Written at once, so that a killed process repeats only what was under way.
             core.write_cursors();
             shared.used.store(core.used(), Ordering::Relaxed);
@@ -350,7 +360,7 @@ fn serve(shared: &Shared, mut core: Core) {
         }
         for reading in work.reads {
             let read = core.read(reading.destination, reading.kind, reading.from, reading.max);
-            (reading.done)(Chunk { records: read.records, next: read.next, at_end: read.at_end });
+            (reading.done)(Chunk { records: read.records, next: read.next, at_end: read.at_end, failed: read.failed });
         }
         let late = due.is_some_and(|due| due <= Instant::now());
         if late || work.closed || !work.flushes.is_empty() {

@@ -29,11 +29,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// What waits for all destinations of a signal, in order.
-    pub fn waiting(&self, signal: SignalKind) -> impl Iterator<Item = (&str, Backlog)> {
-        self.destinations
-            .iter()
-            .map(move |(name, backlogs)| (name.as_str(), backlogs.get(signal as usize).copied().unwrap_or_default()))
+    /// What waits, by signal and destination; only where something does.
+    pub fn waiting(&self) -> impl Iterator<Item = (SignalKind, &str, Backlog)> {
+        let of = |kind: SignalKind| {
+            self.destinations.iter().filter_map(move |(name, backlogs)| {
+                let backlog = backlogs.get(kind as usize).copied()?;
+                (backlog.records > 0).then_some((kind, name.as_str(), backlog))
+            })
+        };
+        SignalKind::ALL.into_iter().flat_map(of)
     }
 }
 

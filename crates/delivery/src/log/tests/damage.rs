@@ -13,7 +13,7 @@ fn log() -> (Sim, u64) {
         append(&mut core, &[record(count, 0, 700)]);
         count += 1;
     }
-    core.settle(0, 0, 2);
+    core.settle(0, 0, one(2));
     core.sync_cursors();
     (sim, count)
 }

@@ -82,14 +82,14 @@ fn segments_go_when_nobody_needs_them() {
         let seq = append(&mut core, &[record(id, 0, 1500)])[0];
         settled.push(seq);
         if settled.len() > 20 {
-            core.settle(0, 0, settled.remove(0));
+            core.settle(0, 0, one(settled.remove(0)));
             core.write_cursors();
         }
     }
     let files = sim.list().unwrap();
     assert!(files.len() <= 5, "{files:?}");
     assert!(core.used() <= 3 * (64 << 10));
-    settled.into_iter().for_each(|seq| core.settle(0, 0, seq));
+    settled.into_iter().for_each(|seq| core.settle(0, 0, one(seq)));
     core.sync_cursors();
     let (mut core, report) = open(&sim, options());
     assert_eq!((report.segments, core.used()), (1, 0), "nothing is kept of a log that is empty");
@@ -127,16 +127,16 @@ fn two_destinations_share_the_log_and_not_the_position() {
     let (mut core, ..) = open(&sim);
     for id in 0..200 {
         append(&mut core, &[record(id, 0, 1500)]);
-        core.settle(0, 0, id);
+        core.settle(0, 0, one(id));
     }
-    core.settle(1, 0, 0);
+    core.settle(1, 0, one(0));
     core.write_cursors();
     assert!(core.used() > 200 * 1500, "b still wants them");
     let (mut core, _, backlogs) = open(&sim.killed());
     assert_eq!((backlogs[0][0].records, backlogs[1][0].records), (0, 199));
     assert!(core.read(0, 0, 0, usize::MAX).records.is_empty());
     assert_eq!(core.read(1, 0, 0, usize::MAX).records.len(), 199);
-    (0..200).for_each(|id| core.settle(1, 0, id));
+    (0..200).for_each(|id| core.settle(1, 0, one(id)));
     core.write_cursors();
     assert_eq!(core.used(), 0);
 }
@@ -148,4 +148,20 @@ fn records_larger_than_a_segment_get_one_of_their_own() {
     append(&mut core, &[record(0, 0, 10), record(1, 0, 200 << 10), record(2, 0, 10)]);
     assert_eq!(ids(&mut core, 0), [0, 1, 2]);
     assert_eq!(ids(&mut open(&sim.killed(), options()).0, 0), [0, 1, 2]);
+}
+
+#[test]
+fn no_file_descriptors_are_no_damage() {
+    let sim = Sim::default();
+    let (mut core, _) = open(&sim, options());
+    for id in 0..100 {
+        append(&mut core, &[record(id, 0, 1500)]);
+    }
+    sim.faults(|faults| faults.open = true);
+    let read = core.read(0, 0, 0, usize::MAX);
+    assert!(read.failed && !read.at_end && read.records.is_empty() && read.next == 0);
+    assert!(core.backlogs().is_err());
+    sim.faults(|faults| faults.open = false);
+    assert_eq!(ids(&mut core, 0).len(), 100);
+    assert_eq!(core.backlogs().unwrap()[0][0].records, 100);
 }

@@ -60,8 +60,8 @@ async fn a_log_in_a_directory_survives_its_process_and_keeps_others_out() {
     for number in 0..5 {
         assert_eq!(log.append(record(number, 2, 1000)).await.result, Ok(number));
     }
-    log.settle(0, 2, 0);
-    log.settle(0, 2, 3);
+    log.settle(0, 2, one(0));
+    log.settle(0, 2, one(3));
     log.flush().await;
     let other = Log::open(&path, Options::default(), &["queue"]).await;
     assert!(matches!(other, Err(OpenError::Locked { .. })));
@@ -91,6 +91,6 @@ async fn a_record_that_finds_no_room_is_answered_too() {
     sim.faults(|faults| faults.capacity = Some(1000));
     let appended = log.append(record(0, 0, 10)).await;
     assert!(matches!(appended.result, Err(AppendError::Disk { full: true, .. })));
-    log.settle(0, 0, 7);
+    log.settle(0, 0, one(7));
     log.flush().await;
 }

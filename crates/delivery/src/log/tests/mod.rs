@@ -73,3 +73,7 @@ pub(super) fn ids(core: &mut Core, kind: u8) -> Vec<u64> {
 pub(super) fn append(core: &mut Core, records: &[Record]) -> Vec<u64> {
     core.append(records).results.into_iter().map(|result| result.unwrap()).collect()
 }
+
+pub(super) fn one(seq: u64) -> std::ops::Range<u64> {
+    seq..seq + 1
+}

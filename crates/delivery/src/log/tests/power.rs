@@ -72,7 +72,7 @@ fn live(rng: &mut fastrand::Rng, core: &mut Core, sim: &Sim, oracle: &mut Oracle
                     let reach = if rng.bool() { 1 } else { oracle.owed.len() };
                     let Some((id, (kind, seq))) = oracle.owed.iter().nth(rng.usize(..reach.max(1))) else { break };
                     let id = *id;
-                    core.settle(0, *kind, *seq);
+                    core.settle(0, *kind, one(*seq));
                     oracle.owed.remove(&id);
                     oracle.settled.insert(id);
                 }
@@ -143,7 +143,7 @@ fn a_kill_forgets_nothing_that_was_settled() {
     let records: Vec<Record> = (0..50).map(|id| record(id, 0, 500)).collect();
     let seqs = append(&mut core, &records);
     for seq in seqs.iter().filter(|seq| *seq % 3 != 0) {
-        core.settle(0, 0, *seq);
+        core.settle(0, 0, one(*seq));
         core.write_cursors();
     }
     let (mut core, report) = open(&sim.killed(), options());
