@@ -5,6 +5,7 @@ mod errors;
 mod flags;
 mod format;
 mod run;
+mod tools;
 mod validate;
 
 use std::ffi::OsString;
@@ -69,6 +70,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("run", matches)) => run::run(matches),
         Some(("fmt", matches)) => format::run(matches),
         Some(("validate", matches)) => validate::run(matches),
+        Some(("tools", matches)) => tools::run(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
         _ => {
             print(&format!("{}\n", command().render_help()));
@@ -100,6 +102,7 @@ pub(crate) fn command() -> Command {
         .subcommand(run::command())
         .subcommand(format::command())
         .subcommand(validate::command())
+        .subcommand(tools::command())
         .subcommand(completion::command())
 }
 
