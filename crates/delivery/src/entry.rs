@@ -72,6 +72,7 @@ impl<T: Payload> Entry<T> {
     ///
     /// # Errors
     /// The other entry, if the items cannot be one.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the entry back as it was")]
     pub(crate) fn absorb(&mut self, mut other: Self) -> Result<(), Self> {
         if let Err(item) = self.item.append(other.item) {
             other.item = item;
@@ -85,6 +86,7 @@ impl<T: Payload> Entry<T> {
     }
 
     /// Divides by `how`. The charge is divided as the items are.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the entry back as it was")]
     pub(crate) fn divide(self, sizer: Sizer, how: impl FnOnce(T) -> Result<(T, T), T>) -> Result<(Self, Self), Self> {
         let Self { seq, part, id: own_id, item, charge, enqueued, tried, failures, ready, waiters, durable, record } =
             self;

@@ -26,6 +26,7 @@ pub(crate) enum Turn {
 
 impl<T: Payload> Lane<T> {
     /// Takes an entry out of what is under way and decides what becomes of it. `chance` is from 0 to 1.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the entry back as it was")]
     pub(crate) fn finish(
         &mut self,
         policy: &Policy,

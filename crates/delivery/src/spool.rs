@@ -7,6 +7,7 @@
 //! The log's thread appends and reads one after the other, and calls back in that order under the queue's lock: so a
 //! lane with nothing spilled is complete in memory, and everything from `Spilled::from` on is to be read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(crate) struct Spool<T: Payload> {
     state: watch::Sender<Attached>,
     queue: Weak<Queue<T>>,
     share: usize,
+    /// The last append failed for want of a disk.
+    failing: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -89,7 +92,7 @@ impl<T: Payload> Spool<T> {
     pub(crate) fn new(storage: StorageHandle, name: &str, queue: Weak<Queue<T>>, budget: usize) -> Self {
         let client = name.split_once('/').map_or(name, |(_, id)| id).to_owned();
         let (state, _) = watch::channel(Attached::Pending("it is being opened".to_owned()));
-        Self { storage, client, state, queue, share: SHARE.min(budget / 16) }
+        Self { storage, client, state, queue, share: SHARE.min(budget / 16), failing: AtomicBool::new(false) }
     }
 
     fn log(&self) -> Option<Arc<Log>> {
@@ -258,6 +261,7 @@ impl<T: Payload> Queue<T> {
         let kind = item.data_type();
         let (items, bytes) = (item.items(), item.bytes());
         self.evicted(&appended.evicted);
+        self.report(spool, &appended.result);
         let mut state = self.state();
         let closed = state.closed;
         let lane = &mut state.lanes[kind];
@@ -315,6 +319,17 @@ impl<T: Payload> Queue<T> {
         }
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Says when the disk fails, and when it works again.
+    fn report(&self, spool: &Spool<T>, result: &Result<u64, AppendError>) {
+        match result {
+            Ok(_) if spool.failing.swap(false, Ordering::Relaxed) => self.health.healthy("delivering"),
+            Err(error @ AppendError::Disk { .. }) if !spool.failing.swap(true, Ordering::Relaxed) => {
+                self.health.unhealthy(format!("what comes is kept in memory alone: {error}"));
+            }
+            _ => {}
+        }
     }
 
     /// Counts what the log gave up to make room. What is in memory is sent all the same.

@@ -105,8 +105,8 @@ fn open(directory: &Path) -> Result<(Directory, Vec<Listed>, Cursors, Vec<String
 pub fn inspect(directory: &Path) -> Result<Summary, OpenError> {
     let (disk, segments, Cursors(cursors), lost) = open(directory)?;
     let mut scanner = Scanner::default();
-    let mut summary = Summary::default();
-    summary.destinations = cursors.iter().map(|(name, _)| (name.clone(), Default::default())).collect();
+    let destinations = cursors.iter().map(|(name, _)| (name.clone(), Default::default())).collect();
+    let mut summary = Summary { destinations, ..Summary::default() };
     for listed in &segments {
         summary.bytes_on_disk += listed.len;
         scanner.scan(&disk, listed, |whole| {
