@@ -9,6 +9,7 @@
 mod demo;
 mod docs;
 mod fuzz;
+mod peer;
 mod process;
 mod test;
 mod tidy;
@@ -47,6 +48,12 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "docs", summary: "Write docs/reference from the code", usage: docs::USAGE, run: docs::run },
     Verb { name: "fuzz", summary: "Feed the parsers with what nobody would write", usage: fuzz::USAGE, run: fuzz::run },
+    Verb {
+        name: "peer",
+        summary: "Send to real back ends of others, and ask them what they have",
+        usage: peer::USAGE,
+        run: peer::run,
+    },
 ];
 
 fn main() -> ExitCode {

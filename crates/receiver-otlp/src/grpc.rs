@@ -9,10 +9,10 @@ use corten_net::grpc::{self, Code, Status};
 use corten_net::server::Handler;
 use corten_net::{Body, Peer};
 use corten_signal::otlp::{BodyFormat, PartialSuccess, SignalKind};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use crate::arguments::Grpc;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, decompress};
 use crate::refused::{Cause, Refused};
 
 /// An instance's gRPC server.
@@ -76,21 +76,45 @@ impl GrpcServer {
             };
             return Err(Refused::new(Cause::Unsupported, message));
         };
+        let deadline = self.deadline(request.headers());
         let (head, body) = request.into_parts();
         let headers = head.headers.clone();
         let request = Request::from_parts(head, body.paced(Default::default()));
         let limit = self.args.max_recv_msg_size.as_usize();
         let message = match grpc::read_message(request, limit, &mut |total| room.admit(total)).await {
-            Ok(message) => message,
+            Ok(framed) => framed,
             Err(status) if status.code == Code::Unavailable => return Err(room.refusal()),
             Err(status) => return Err(classified(status)),
         };
-        *read = message.len();
-        let Some(batch) = self.ingest.batch(kind, BodyFormat::Protobuf, message, room).await? else { return Ok(kind) };
+        let body = decompress(message.encoding, message.parts, limit, room).await?;
+        *read = body.bytes.len();
+        let Some(batch) = self.ingest.batch(kind, BodyFormat::Protobuf, body).await? else { return Ok(kind) };
         let batch = batch.with_meta(self.ingest.meta(&headers, &peer, &auth));
-        self.ingest.deliver(kind, batch).await?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let message = "the call's time was over before the pipeline saw the data";
+            return Err(Refused {
+                status: Status::new(Code::DeadlineExceeded, message),
+                ..Refused::new(Cause::Incomplete, "")
+            });
+        }
+        self.ingest.deliver(kind, batch, left).await.map_err(late_for_the_client)?;
         Ok(kind)
     }
+
+    /// Until when downstream may take the data: the receiver's deadline, or the client's if that is earlier.
+    fn deadline(&self, headers: &HeaderMap) -> Instant {
+        let own = self.ingest.deadline;
+        Instant::now() + grpc::timeout(headers).map_or(own, |client| client.min(own))
+    }
+}
+
+/// A client that set a deadline is told that it has passed, in gRPC's word for it.
+fn late_for_the_client(mut refused: Refused) -> Refused {
+    if refused.late {
+        refused.status.code = Code::DeadlineExceeded;
+    }
+    refused
 }
 
 /// Why reading a message failed.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use corten_component::BoxFuture;
 use corten_net::auth::{self, AuthData};
-use corten_net::codec::{DecodeError, Encoding, decode};
+use corten_net::codec::Encoding;
 use corten_net::server::Handler;
 use corten_net::{Address, Body, BodyError, Peer};
 use corten_signal::otlp::{BodyFormat, ErrorStatus, PartialSuccess, SignalKind};
@@ -15,15 +15,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::BodyExt;
 
 use crate::arguments::{Cors, Http};
-use crate::ingest::{Ingest, Room, pace};
+use crate::ingest::{Ingest, Room, decompress, pace};
 use crate::refused::{Cause, Refused};
 
 /// As much of a refused body is read and forgotten: many clients look for the answer only when they have sent all,
 /// and a connection closed before would tell them nothing.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
-/// Compressed bodies from this size on are decompressed away from the event loop.
-const OFF_LOOP: usize = 32 << 10;
 
 /// An instance's HTTP server.
 pub(crate) struct HttpServer {
@@ -157,14 +155,11 @@ impl HttpServer {
         let Some(parts) = read(body, limit, &mut room, &mut exchange.read).await? else {
             return Err(room.refusal().into());
         };
-        let (body, room) = match encoding {
-            Encoding::Identity => (concat(parts), room),
-            _ => decompress(encoding, parts, limit, room).await?,
-        };
-        let Some(batch) = self.ingest.batch(kind, exchange.format, body, room).await? else { return Ok(kind) };
+        let body = decompress(encoding, parts, limit, room).await?;
+        let Some(batch) = self.ingest.batch(kind, exchange.format, body).await? else { return Ok(kind) };
         let peer = request.extensions.get::<Peer>().cloned().unwrap_or_default();
         let batch = batch.with_meta(self.ingest.meta(&request.headers, &peer, &auth));
-        self.ingest.deliver(kind, batch).await?;
+        self.ingest.deliver(kind, batch, self.ingest.deadline).await?;
         Ok(kind)
     }
 
@@ -234,30 +229,6 @@ async fn read(mut body: Body, limit: usize, room: &mut Room, total: &mut usize) 
         }
     }
     Ok(Some(parts))
-}
-
-fn concat(mut parts: Vec<Bytes>) -> Bytes {
-    if parts.len() == 1 { parts.remove(0) } else { parts.concat().into() }
-}
-
-/// Decompresses a body; the room goes with the work and comes back with it.
-async fn decompress(
-    encoding: Encoding,
-    parts: Vec<Bytes>,
-    limit: usize,
-    mut room: Room,
-) -> Result<(Bytes, Room), Refused> {
-    let wire: usize = parts.iter().map(Bytes::len).sum();
-    let work = move || match decode(encoding, parts, limit, &mut |total| room.admit(wire + total)) {
-        Ok(body) => Ok((Bytes::from(body), room)),
-        Err(DecodeError::NotAdmitted) => Err(room.refusal()),
-        Err(error @ DecodeError::TooLarge { .. }) => Err(Refused::new(Cause::TooLarge, error.to_string())),
-        Err(error) => Err(Refused::new(Cause::Malformed, error.to_string())),
-    };
-    if wire < OFF_LOOP {
-        return work();
-    }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refused::broken()))
 }
 
 /// The format that `Content-Type` names, parameters aside.

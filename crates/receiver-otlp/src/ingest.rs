@@ -9,7 +9,8 @@ use corten_delivery::{Arena, Budget, OverBudget, Reservation};
 use corten_net::Peer;
 use corten_net::auth::AuthData;
 use corten_net::body::Pace;
-use corten_signal::otlp::{Batch, BodyFormat, Meta, SignalKind, door};
+use corten_net::codec::{DecodeError, Encoding, decode_members};
+use corten_signal::otlp::{Batch, BodyFormat, Encoded, Meta, SignalKind, door};
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,8 @@ use corten_signal::otlp::OutputArguments;
 const ALL_CALLS: u32 = u32::MAX >> 4;
 /// Bodies from this size on are checked away from the event loop.
 const OFF_LOOP: usize = 256 << 10;
+/// Compressed bodies from this size on are decompressed there.
+const DECOMPRESS_OFF_LOOP: usize = 32 << 10;
 
 /// What a server shares with its requests.
 pub(crate) struct Ingest {
@@ -31,6 +34,14 @@ pub(crate) struct Ingest {
     /// How long downstream may take to answer.
     pub(crate) deadline: Duration,
     calls: Arc<Semaphore>,
+}
+
+/// A body without its compression, with the room that it takes.
+pub(crate) struct Plain {
+    pub(crate) bytes: Bytes,
+    /// The body as it came, if that was gzip which every decoder reads to its end: of one member.
+    gzip: Option<Vec<Bytes>>,
+    room: Room,
 }
 
 /// A call to a consumer, with the memory that its body takes until it is in the arena.
@@ -90,27 +101,30 @@ impl Ingest {
         &self,
         kind: SignalKind,
         format: BodyFormat,
-        body: Bytes,
-        room: Room,
+        body: Plain,
     ) -> Result<Option<Batch>, Refused> {
         let arena = Arc::clone(&self.arena);
-        let size = body.len();
-        let Room { reservation, .. } = room;
+        let Plain { bytes, gzip, room: Room { reservation, .. } } = body;
+        let size = bytes.len();
         let check = move || {
             let accepted = match format {
-                BodyFormat::Protobuf => door::accept(kind, body).map_err(|error| error.to_string()),
-                BodyFormat::Json => door::accept_json(kind, &body).map_err(|error| error.to_string()),
+                BodyFormat::Protobuf => door::accept(kind, bytes).map_err(|error| error.to_string()),
+                BodyFormat::Json => door::accept_json(kind, &bytes).map_err(|error| error.to_string()),
             };
             let accepted = accepted.map_err(|why| Refused::new(Cause::Malformed, why))?;
             let items = accepted.items();
             if items == 0 {
                 return Ok(None);
             }
+            let gzip = gzip.filter(|_| !accepted.rewritten());
             let bytes = accepted.into_batch().to_bytes();
             // The arena counts for itself from here on.
             drop(reservation);
             let kept = keep(&arena, bytes).map_err(|over| Refused::overload(&over.into()))?;
-            Ok(Some(Batch::new(kind, kept, items)))
+            // It saves compressing, no more: without room for both, what it says is enough.
+            let gzip = gzip.and_then(|parts| arena.adopt(parts.concat()).ok());
+            let encoded = gzip.map(|body| Encoded { encoding: Encoding::Gzip.http_name(), body });
+            Ok(Some(Batch::new(kind, kept, items).with_encoded(encoded)))
         };
         // JSON takes some ten times as long.
         let weight = if format == BodyFormat::Json { 8 } else { 1 };
@@ -120,8 +134,13 @@ impl Ingest {
         tokio::task::spawn_blocking(check).await.unwrap_or_else(|_| Err(Refused::broken()))
     }
 
-    /// Hands a batch on. The call runs to its end even if the client goes, so that what is counted is what happened.
-    pub(crate) async fn deliver(self: &Arc<Self>, kind: SignalKind, batch: Batch) -> Result<(), Refused> {
+    /// Hands a batch on, which downstream must take within `deadline`. The call runs to its end even if the client goes, so that what is counted is what happened.
+    pub(crate) async fn deliver(
+        self: &Arc<Self>,
+        kind: SignalKind,
+        batch: Batch,
+        deadline: Duration,
+    ) -> Result<(), Refused> {
         let (Ok(permit), Some(to)) = (Arc::clone(&self.calls).try_acquire_owned(), self.output.of(kind).cloned())
         else {
             return Err(Refused::broken());
@@ -129,9 +148,9 @@ impl Ingest {
         let this = Arc::clone(self);
         let items = batch.items() as u64;
         let call = tokio::spawn(async move {
-            let answer = match tokio::time::timeout(this.deadline, to.consume(batch)).await {
+            let answer = match tokio::time::timeout(deadline, to.consume(batch)).await {
                 Ok(answer) => answer.map_err(|refusal| Refused::downstream(&refusal)),
-                Err(_) => Err(Refused::late(this.deadline)),
+                Err(_) => Err(Refused::late(deadline)),
             };
             if let Some(meters) = this.meters.signal(kind) {
                 if answer.is_ok() { &meters.accepted } else { &meters.refused }.add(items);
@@ -169,6 +188,33 @@ impl Ingest {
         }
         Some(meta.build())
     }
+}
+
+/// Decompresses a body, a large one away from the event loop; the room goes with the work and comes back with it.
+pub(crate) async fn decompress(
+    encoding: Encoding,
+    mut parts: Vec<Bytes>,
+    limit: usize,
+    mut room: Room,
+) -> Result<Plain, Refused> {
+    if encoding == Encoding::Identity {
+        let bytes = if parts.len() == 1 { parts.remove(0) } else { parts.concat().into() };
+        return Ok(Plain { bytes, gzip: None, room });
+    }
+    let wire: usize = parts.iter().map(Bytes::len).sum();
+    let work = move || {
+        let came = (encoding == Encoding::Gzip).then(|| parts.clone());
+        match decode_members(encoding, parts, limit, &mut |total| room.admit(wire + total)) {
+            Ok((body, members)) => Ok(Plain { bytes: body.into(), gzip: came.filter(|_| members == 1), room }),
+            Err(DecodeError::NotAdmitted) => Err(room.refusal()),
+            Err(error @ DecodeError::TooLarge { .. }) => Err(Refused::new(Cause::TooLarge, error.to_string())),
+            Err(error) => Err(Refused::new(Cause::Malformed, error.to_string())),
+        }
+    };
+    if wire < DECOMPRESS_OFF_LOOP {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refused::broken()))
 }
 
 /// Moves a body into the arena: a large one that nobody shares as it is.

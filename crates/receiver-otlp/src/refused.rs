@@ -46,6 +46,8 @@ pub(crate) struct Refused {
     pub(crate) cause: Option<Cause>,
     pub(crate) http: StatusCode,
     pub(crate) status: Status,
+    /// Downstream did not answer in time.
+    pub(crate) late: bool,
 }
 
 impl Refused {
@@ -59,7 +61,7 @@ impl Refused {
             Cause::Overload => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
         };
         let status = Status::new(code, message);
-        Self { cause: Some(cause), http, status }
+        Self { cause: Some(cause), http, status, late: false }
     }
 
     /// The same with another HTTP status.
@@ -80,18 +82,18 @@ impl Refused {
             Refusal::Reject { why } => Status::new(Code::Internal, why.clone()),
             Refusal::Closed => Status::new(Code::Unavailable, refusal.to_string()),
         };
-        Self { cause: None, http: status.code.http(), status }
+        Self { cause: None, http: status.code.http(), status, late: false }
     }
 
     /// A task of this process has failed.
     pub(crate) fn broken() -> Self {
         let status = Status::new(Code::Internal, "internal error");
-        Self { cause: None, http: StatusCode::INTERNAL_SERVER_ERROR, status }
+        Self { cause: None, http: StatusCode::INTERNAL_SERVER_ERROR, status, late: false }
     }
 
     /// Downstream did not answer in time.
     pub(crate) fn late(deadline: Duration) -> Self {
         let status = Status::new(Code::Unavailable, format!("the pipeline did not take the data within {deadline:?}"));
-        Self { cause: None, http: StatusCode::SERVICE_UNAVAILABLE, status }
+        Self { cause: None, http: StatusCode::SERVICE_UNAVAILABLE, status, late: true }
     }
 }

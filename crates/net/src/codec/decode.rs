@@ -1,11 +1,12 @@
 //! Decoding under a limit.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use bytes::{Buf, Bytes};
 
 use super::Encoding;
+use super::inflate::{KEPT_BYTES, Kept, Wrapper};
 
 /// How much a buffer grows at least before the caller is asked again.
 const STEP: usize = 64 << 10;
@@ -53,93 +54,143 @@ pub fn decode(
     limit: usize,
     admit: Admit<'_>,
 ) -> Result<Decoded, DecodeError> {
+    decode_members(encoding, parts, limit, admit).map(|(body, _)| body)
+}
+
+/// The same, and for gzip how many members the body consists of; 0 for other encodings.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_members(
+    encoding: Encoding,
+    parts: impl IntoIterator<Item = Bytes>,
+    limit: usize,
+    admit: Admit<'_>,
+) -> Result<(Decoded, usize), DecodeError> {
     let input = Parts(parts.into_iter().filter(|part| !part.is_empty()).collect());
-    let sink = Sink { limit, admit, encoding };
-    if input.0.is_empty() && encoding != Encoding::Identity {
+    if input.is_empty() && encoding != Encoding::Identity {
         // Senders exist that name an encoding and send nothing.
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
-    match encoding {
+    let mut kept = Kept::take();
+    let sink = Sink { limit, admit, encoding, scratch: std::mem::take(&mut kept.scratch) };
+    let decoded = match encoding {
         Encoding::Identity => sink.drain(input),
-        Encoding::Gzip => sink.drain(flate2::bufread::MultiGzDecoder::new(io::BufReader::new(input))),
-        Encoding::Zlib | Encoding::Deflate => sink.drain(flate2::bufread::ZlibDecoder::new(io::BufReader::new(input))),
-        Encoding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(input).map_err(|error| sink.broken(&error))?;
-            // A window above 8 MiB is refused: the memory is asked for before a byte has come out.
-            decoder.window_log_max(23).map_err(|error| sink.broken(&error))?;
-            sink.drain(decoder)
+        Encoding::Gzip | Encoding::Zlib | Encoding::Deflate => {
+            let wrapper = if encoding == Encoding::Gzip { Wrapper::Gzip } else { Wrapper::Zlib };
+            let mut inflate = kept.inflate(wrapper, input);
+            let drained = sink.drain(&mut inflate);
+            let members = inflate.members();
+            kept.keep_inflate(inflate);
+            return finish(kept, drained).map(|body| (body, members));
         }
-        Encoding::Snappy if !input.starts_with(&SNAPPY_FRAMED) => snappy_block(input, sink),
+        Encoding::Zstd => match kept.zstd(input, |reader| sink.drain(reader)) {
+            Ok(drained) => drained,
+            Err(error) => Err(broken(encoding, &error)),
+        },
+        Encoding::Snappy if !input.starts_with(&SNAPPY_FRAMED) => {
+            return snappy_block(input, sink).map(|body| (body, 0));
+        }
         Encoding::Snappy | Encoding::SnappyFramed => sink.drain(snap::read::FrameDecoder::new(input)),
         Encoding::Lz4 => {
             let input = Noticed { parts: input, wanted_more: false };
             sink.drain(Lz4(lz4_flex::frame::FrameDecoder::new(input)))
         }
-    }
+    };
+    finish(kept, decoded).map(|body| (body, 0))
+}
+
+/// A body in a buffer that may be a thread's scratch.
+struct Drained {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+/// The body in a buffer of its own, and the thread's things where they were.
+fn finish(mut kept: Kept, drained: Result<Drained, DecodeError>) -> Result<Decoded, DecodeError> {
+    let body = drained.map(|Drained { mut buffer, len }| {
+        if buffer.capacity() > KEPT_BYTES {
+            buffer.truncate(len);
+            return buffer;
+        }
+        let body = buffer[..len].to_vec();
+        kept.scratch = buffer;
+        body
+    });
+    kept.give();
+    body
+}
+
+fn broken(encoding: Encoding, why: &dyn std::fmt::Display) -> DecodeError {
+    DecodeError::Broken { encoding: encoding.http_name(), why: why.to_string() }
 }
 
 struct Sink<'a> {
     limit: usize,
     admit: Admit<'a>,
     encoding: Encoding,
+    scratch: Vec<u8>,
 }
 
 impl Sink<'_> {
-    fn broken(&self, why: &dyn std::fmt::Display) -> DecodeError {
-        DecodeError::Broken { encoding: self.encoding.http_name(), why: why.to_string() }
-    }
-
-    fn drain(self, mut input: impl Read) -> Result<Decoded, DecodeError> {
-        let mut out = Vec::new();
-        let mut filled = 0;
+    fn drain(self, mut input: impl Read) -> Result<Drained, DecodeError> {
+        let mut buffer = self.scratch;
+        // How much of the buffer may be written, and how much has been.
+        let (mut room, mut filled) = (0, 0);
         loop {
-            if filled == out.len() {
+            if filled == room {
                 // One byte beyond the limit tells a full body from one that is too large.
-                let next = (out.len() + STEP.max(out.len() / 2)).min(self.limit.saturating_add(1));
-                if next == out.len() {
+                let next = (room + STEP.max(room / 2)).min(self.limit.saturating_add(1));
+                if next == room {
                     return Err(DecodeError::TooLarge { limit: self.limit });
                 }
                 if !(self.admit)(next.min(self.limit)) {
                     return Err(DecodeError::NotAdmitted);
                 }
-                out.reserve_exact(next - out.len());
-                out.resize(next, 0);
+                room = next;
+                if buffer.len() < room {
+                    buffer.reserve_exact(room - buffer.len());
+                    buffer.resize(room, 0);
+                }
             }
-            match input.read(&mut out[filled..]) {
+            match input.read(&mut buffer[filled..room]) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broken(&error)),
+                Err(error) => return Err(broken(self.encoding, &error)),
             }
         }
         if filled > self.limit {
             return Err(DecodeError::TooLarge { limit: self.limit });
         }
-        out.truncate(filled);
-        Ok(out)
+        Ok(Drained { buffer, len: filled })
     }
 }
 
 /// The block format says its size beforehand, so it is asked for at once.
 fn snappy_block(mut input: Parts, sink: Sink<'_>) -> Result<Decoded, DecodeError> {
     let compressed = input.concat();
-    let size = snap::raw::decompress_len(&compressed).map_err(|error| sink.broken(&error))?;
+    let size = snap::raw::decompress_len(&compressed).map_err(|error| broken(sink.encoding, &error))?;
     if size > sink.limit {
         return Err(DecodeError::TooLarge { limit: sink.limit });
     }
     // No element of the format gives more than 64 bytes for three.
     if size > compressed.len().saturating_mul(32) {
-        return Err(sink.broken(&"it announces more than it can hold"));
+        return Err(broken(sink.encoding, &"it announces more than it can hold"));
     }
     if !(sink.admit)(size) {
         return Err(DecodeError::NotAdmitted);
     }
-    snap::raw::Decoder::new().decompress_vec(&compressed).map_err(|error| sink.broken(&error))
+    snap::raw::Decoder::new().decompress_vec(&compressed).map_err(|error| broken(sink.encoding, &error))
 }
 
-struct Parts(VecDeque<Bytes>);
+pub(super) struct Parts(VecDeque<Bytes>);
 
 impl Parts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn starts_with(&self, magic: &[u8]) -> bool {
         magic.iter().eq(self.0.iter().flatten().take(magic.len()))
     }
@@ -163,6 +214,21 @@ impl Read for Parts {
             self.0.pop_front();
         }
         Ok(count)
+    }
+}
+
+impl BufRead for Parts {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.0.front().map_or(&[], |first| first))
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Some(first) = self.0.front_mut() {
+            first.advance(count.min(first.len()));
+            if first.is_empty() {
+                self.0.pop_front();
+            }
+        }
     }
 }
 
@@ -195,7 +261,7 @@ impl Read for Lz4 {
             if input.wanted_more {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if input.parts.0.is_empty() {
+            if input.parts.is_empty() {
                 return Ok(0);
             }
         }

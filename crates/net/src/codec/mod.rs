@@ -5,9 +5,10 @@
 
 mod decode;
 mod encode;
+mod inflate;
 mod pool;
 
-pub use decode::{Admit, DecodeError, Decoded, decode};
+pub use decode::{Admit, DecodeError, Decoded, decode, decode_members};
 pub use encode::{EncodeError, Level, encode, encode_aside};
 
 /// A content encoding.

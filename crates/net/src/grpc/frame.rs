@@ -27,13 +27,46 @@ pub fn frame(message: impl IntoIterator<Item = Bytes>, compressed: bool) -> Resu
     Ok(parts)
 }
 
-/// Reads exactly one frame. `limit` holds before and after decompression; `admit` is asked as the message grows.
+/// A message as it came.
+#[derive(Debug)]
+pub struct Framed {
+    /// How it is compressed.
+    pub encoding: Encoding,
+    /// Its bytes, in the parts in which they came.
+    pub parts: Vec<Bytes>,
+}
+
+/// Reads exactly one frame and decodes it. `limit` holds before and after decompression; `admit` is asked as the message grows.
 pub(super) async fn unframe(
     body: &mut Body,
     encoding: Option<Encoding>,
     limit: usize,
     admit: &mut (dyn FnMut(usize) -> bool + Send),
 ) -> Result<Option<Bytes>, Status> {
+    let Some(Framed { encoding, mut parts }) = read_frame(body, encoding, limit, admit).await? else {
+        return Ok(None);
+    };
+    if encoding == Encoding::Identity {
+        return Ok(Some(match parts.len() {
+            1 => parts.remove(0),
+            _ => parts.concat().into(),
+        }));
+    }
+    match decode(encoding, parts, limit, admit) {
+        Ok(message) => Ok(Some(message.into())),
+        Err(DecodeError::TooLarge { limit }) => Err(too_large(limit)),
+        Err(DecodeError::NotAdmitted) => Err(no_room()),
+        Err(error) => Err(Status::new(Code::Internal, error.to_string())),
+    }
+}
+
+/// Reads exactly one frame. `limit` holds for the message as it comes; `admit` is asked before it is read.
+pub(super) async fn read_frame(
+    body: &mut Body,
+    encoding: Option<Encoding>,
+    limit: usize,
+    admit: &mut (dyn FnMut(usize) -> bool + Send),
+) -> Result<Option<Framed>, Status> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut head = BytesMut::new();
     let mut expected: Option<(bool, usize)> = None;
@@ -73,11 +106,7 @@ pub(super) async fn unframe(
         return Err(Status::new(Code::Internal, "the message is cut short"));
     }
     if !compressed {
-        return Ok(Some(match parts.len() {
-            0 => Bytes::new(),
-            1 => parts.remove(0),
-            _ => parts.concat().into(),
-        }));
+        return Ok(Some(Framed { encoding: Encoding::Identity, parts }));
     }
     let Some(encoding) = encoding.filter(|encoding| *encoding != Encoding::Identity) else {
         return Err(Status::new(
@@ -85,12 +114,7 @@ pub(super) async fn unframe(
             "the message is marked as compressed, but grpc-encoding names nothing",
         ));
     };
-    match decode(encoding, parts, limit, admit) {
-        Ok(message) => Ok(Some(message.into())),
-        Err(DecodeError::TooLarge { limit }) => Err(too_large(limit)),
-        Err(DecodeError::NotAdmitted) => Err(no_room()),
-        Err(error) => Err(Status::new(Code::Internal, error.to_string())),
-    }
+    Ok(Some(Framed { encoding, parts }))
 }
 
 fn too_large(limit: usize) -> Status {

@@ -8,6 +8,6 @@ mod server;
 mod status;
 
 pub use client::{Endpoint, EndpointError, GrpcClient, GrpcOptions, Reply};
-pub use frame::frame;
-pub use server::{is_grpc, read_message, reply, reply_status};
+pub use frame::{Framed, frame};
+pub use server::{is_grpc, read_message, reply, reply_status, timeout};
 pub use status::{Code, Status};

@@ -1,7 +1,7 @@
 //! What is encoded is decoded; nothing grows beyond its limit; what is broken is told.
 
 use bytes::Bytes;
-use corten_net::codec::{DecodeError, Encoding, Level, decode, encode};
+use corten_net::codec::{DecodeError, Encoding, Level, decode, decode_members, encode};
 use proptest::prelude::*;
 
 fn all(encoding: Encoding, body: &Bytes, limit: usize) -> Result<Vec<u8>, DecodeError> {
@@ -108,4 +108,47 @@ proptest! {
             prop_assert!(found.len() <= limit);
         }
     }
+}
+
+#[test]
+fn a_gzip_header_may_say_more_than_it_must() {
+    use std::io::Write;
+    let builder = || flate2::GzBuilder::new().extra([7; 300]).filename("spans").comment("of today").mtime(1);
+    let mut writer = builder().write(Vec::new(), flate2::Compression::best());
+    writer.write_all(b"hello").unwrap();
+    let mut whole = writer.finish().unwrap();
+    assert_eq!(all(Encoding::Gzip, &whole.clone().into(), 5).as_deref(), Ok(&b"hello"[..]));
+    // The header's own checksum, which no common writer sets: two bytes behind it.
+    let end = 10 + 2 + 300 + "spans\0".len() + "of today\0".len();
+    whole[3] |= 1 << 1;
+    let mut sum = flate2::Crc::new();
+    sum.update(&whole[..end]);
+    whole.splice(end..end, (sum.sum() as u16).to_le_bytes());
+    assert_eq!(all(Encoding::Gzip, &whole.clone().into(), 5).as_deref(), Ok(&b"hello"[..]));
+    whole[end] ^= 1;
+    assert!(matches!(all(Encoding::Gzip, &whole.into(), 5), Err(DecodeError::Broken { .. })));
+}
+
+#[test]
+fn members_are_counted_and_states_survive_what_is_broken() {
+    let body = text(100_000);
+    let gzip = encode(Encoding::Gzip, Level::Default, [&body[..]]).unwrap();
+    let two = Bytes::from([&gzip[..], &gzip[..]].concat());
+    let members = |body: &Bytes| decode_members(Encoding::Gzip, [body.clone()], 1 << 20, &mut |_| true).unwrap().1;
+    assert_eq!((members(&gzip), members(&two)), (1, 2));
+    for encoding in [Encoding::Gzip, Encoding::Zlib, Encoding::Zstd] {
+        let good = encode(encoding, Level::Default, [&body[..]]).unwrap();
+        for cut in [10, good.len() / 2] {
+            assert!(all(encoding, &good.slice(..cut), 1 << 20).is_err());
+            let large = vec![1; 1 << 20];
+            let large_encoded = encode(encoding, Level::Default, [&large[..]]).unwrap();
+            assert!(all(encoding, &large_encoded, 1 << 10).is_err(), "too large, given up in the middle");
+            assert_eq!(all(encoding, &good, body.len()).as_ref(), Ok(&body), "{encoding:?}");
+            assert_eq!(all(encoding, &large_encoded, 1 << 20), Ok(large), "{encoding:?}");
+        }
+    }
+    let mut wrong = gzip.to_vec();
+    let at = wrong.len() - 6;
+    wrong[at] ^= 1;
+    assert!(matches!(all(Encoding::Gzip, &wrong.into(), 1 << 20), Err(DecodeError::Broken { .. })));
 }

@@ -1,0 +1,28 @@
+//! `cargo xtask peer`: real back ends of others, built from source, and what they say of the data that Corten brings them.
+
+mod jaeger;
+mod program;
+
+use anyhow::{Result, bail};
+use lexopt::Parser;
+use lexopt::prelude::Value;
+
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask peer jaeger
+
+Builds a program that Corten sends to, runs it and the collector on free ports of 127.0.0.1, sends telemetry through both, and asks
+the program what it has. Fails unless that is what was sent. What is built stays in the target folder, so that only the first time
+takes long.
+
+  jaeger   otelcol.receiver.otlp (JSON over HTTP, protobuf over gRPC and HTTP) to otelcol.exporter.otlp to Jaeger, which keeps
+           traces in memory; needs Go
+";
+
+pub(crate) fn run(parser: &mut Parser) -> Result<()> {
+    match parser.next()? {
+        Some(Value(word)) if word == "jaeger" => jaeger::run(),
+        Some(Value(word)) => bail!("there is no peer {:?}; there is: jaeger", word.to_string_lossy()),
+        Some(other) => Err(other.unexpected().into()),
+        None => bail!("which? there is: jaeger"),
+    }
+}
