@@ -45,7 +45,9 @@ pub(crate) struct Spool<T: Payload> {
 
 #[derive(Clone)]
 enum Attached {
-    Pending(String),
+    Opening,
+    /// Tried again soon.
+    Failed(String),
     Ready(Arc<Log>),
 }
 
@@ -91,24 +93,25 @@ pub(crate) type Left = (Arc<Log>, Vec<Spilled>);
 impl<T: Payload> Spool<T> {
     pub(crate) fn new(storage: StorageHandle, name: &str, queue: Weak<Queue<T>>, budget: usize) -> Self {
         let client = name.split_once('/').map_or(name, |(_, id)| id).to_owned();
-        let (state, _) = watch::channel(Attached::Pending("it is being opened".to_owned()));
+        let (state, _) = watch::channel(Attached::Opening);
         Self { storage, client, state, queue, share: SHARE.min(budget / 16), failing: AtomicBool::new(false) }
     }
 
     fn log(&self) -> Option<Arc<Log>> {
         match &*self.state.borrow() {
             Attached::Ready(log) => Some(Arc::clone(log)),
-            Attached::Pending(_) => None,
+            Attached::Opening | Attached::Failed(_) => None,
         }
     }
 
     async fn ready(&self, until: Instant) -> Result<Arc<Log>, Refusal> {
         let mut state = self.state.subscribe();
-        let ready = state.wait_for(|state| matches!(state, Attached::Ready(_)));
+        let ready = state.wait_for(|state| !matches!(state, Attached::Opening));
         let _ = tokio::time::timeout_at(until, ready).await;
         match &*self.state.borrow() {
             Attached::Ready(log) => Ok(Arc::clone(log)),
-            Attached::Pending(why) => Err(Refusal::retry(format!("the buffer on disk is not open: {why}"))),
+            Attached::Opening => Err(Refusal::retry("the buffer on disk is still being read")),
+            Attached::Failed(why) => Err(Refusal::retry(format!("the buffer on disk is not open: {why}"))),
         }
     }
 
@@ -170,7 +173,7 @@ impl<T: Payload> Queue<T> {
                 Err(why) => {
                     tracing::error!(exporter = self.name, error = why, "the buffer on disk cannot be opened");
                     self.health.unhealthy(format!("the buffer on disk cannot be opened: {why}"));
-                    spool.state.send_replace(Attached::Pending(why));
+                    spool.state.send_replace(Attached::Failed(why));
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
             }
