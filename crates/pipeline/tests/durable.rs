@@ -2,6 +2,9 @@
 //!
 //! `CORTEN_KILLS=1000` is the long form; `CORTEN_SEED=n` repeats the moments and back ends of a run.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
+#![allow(clippy::disallowed_methods)] // a blocking wait beside the runtime that is waited for
+
 #![allow(clippy::print_stdout, reason = "what repeats a run")]
 
 use std::collections::{BTreeSet, HashMap};

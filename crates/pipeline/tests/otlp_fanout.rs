@@ -1,5 +1,7 @@
 //! One receiver, one batch, two destinations, through the real binary: what arrives, what waits, what is counted.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use corten_signal::otlp::SignalKind;

@@ -1,5 +1,7 @@
 //! Reloads that replace the receiver under load: every request is answered, nothing is lost, nothing comes twice.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

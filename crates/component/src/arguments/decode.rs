@@ -138,14 +138,14 @@ fn decode_block<'b>(
 /// Runs `act` on the struct that holds the field: the target or one flattened into it.
 fn with_owner(target: &mut dyn Any, schema: &'static Schema, name: &str, act: &mut dyn FnMut(&mut dyn Any)) {
     for field in schema.fields {
-        match &field.kind {
-            FieldKind::Flatten(flatten) => {
-                if (flatten.schema)().find(name).is_some() {
-                    return with_owner((flatten.get_mut)(target), (flatten.schema)(), name, act);
-                }
+        let FieldKind::Flatten(flatten) = &field.kind else {
+            if field.name == name {
+                return act(target);
             }
-            _ if field.name == name => return act(target),
-            _ => {}
+            continue;
+        };
+        if (flatten.schema)().find(name).is_some() {
+            return with_owner((flatten.get_mut)(target), (flatten.schema)(), name, act);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The exporter against a real server on loopback.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
+
 mod bench;
 mod grpc;
 mod tls;

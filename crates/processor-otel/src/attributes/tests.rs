@@ -37,7 +37,7 @@ fn insert_update_upsert() {
         assert!(changed && get(&attributes, key) == Some(&text("new")), "{name} {key}");
     }
     let copy = ActionArguments { from_attribute: "x".into(), ..action("y", "insert") };
-    assert_eq!(get(&applied(&[copy.clone()], x(), None).0, "y"), Some(&text("old")));
+    assert_eq!(get(&applied(std::slice::from_ref(&copy), x(), None).0, "y"), Some(&text("old")));
     assert!(!applied(&[copy], vec![], None).1, "nothing to copy from");
 }
 
@@ -62,7 +62,7 @@ fn extract_sets_an_attribute_for_each_group() {
     assert!(Action::compile(&extract).unwrap_err().message.contains("unnamed"));
     let extract = ActionArguments { pattern: "^(?P<method>[A-Z]+) (?<path>/\\S*)".into(), ..extract };
     let (attributes, _) =
-        applied(&[extract.clone()], vec![pair("r", text("GET /a b")), pair("path", text("old"))], None);
+        applied(std::slice::from_ref(&extract), vec![pair("r", text("GET /a b")), pair("path", text("old"))], None);
     assert_eq!(get(&attributes, "method"), Some(&text("GET")));
     assert_eq!(get(&attributes, "path"), Some(&text("/a")));
     assert!(!applied(&[extract], vec![pair("r", Value::IntValue(1))], None).1);
@@ -80,7 +80,7 @@ fn values_come_from_the_request() {
         [("metadata.x-tenant", "a;b"), ("X-Tenant", "a;b"), ("auth.subject", "me"), ("client.address", "192.0.2.7")]
     {
         let action = ActionArguments { from_context: from.into(), ..action("k", "upsert") };
-        assert_eq!(get(&applied(&[action.clone()], vec![], Some(&meta)).0, "k"), Some(&text(expected)), "{from}");
+        assert_eq!(get(&applied(std::slice::from_ref(&action), vec![], Some(&meta)).0, "k"), Some(&text(expected)), "{from}");
         assert!(!applied(&[action], vec![], None).1);
     }
 }
