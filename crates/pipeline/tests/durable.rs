@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
 #![allow(clippy::disallowed_methods)] // a blocking wait beside the runtime that is waited for
-
 #![allow(clippy::print_stdout, reason = "what repeats a run")]
 
 use std::collections::{BTreeSet, HashMap};

@@ -80,7 +80,11 @@ fn values_come_from_the_request() {
         [("metadata.x-tenant", "a;b"), ("X-Tenant", "a;b"), ("auth.subject", "me"), ("client.address", "192.0.2.7")]
     {
         let action = ActionArguments { from_context: from.into(), ..action("k", "upsert") };
-        assert_eq!(get(&applied(std::slice::from_ref(&action), vec![], Some(&meta)).0, "k"), Some(&text(expected)), "{from}");
+        assert_eq!(
+            get(&applied(std::slice::from_ref(&action), vec![], Some(&meta)).0, "k"),
+            Some(&text(expected)),
+            "{from}"
+        );
         assert!(!applied(&[action], vec![], None).1);
     }
 }
