@@ -75,7 +75,8 @@ pub struct Client {
     pub headers: BTreeMap<String, OptionalSecret>,
     /// Accepted and without effect.
     pub read_buffer_size: ByteSize,
-    /// Accepted; a call that finds no connection is tried again as `retry_on_failure` says.
+    /// Whether a call that finds no connection waits for one until its `timeout`, instead of being tried again as
+    /// `retry_on_failure` says.
     pub wait_for_ready: bool,
     /// Accepted and without effect.
     pub write_buffer_size: ByteSize,

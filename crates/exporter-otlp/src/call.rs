@@ -1,10 +1,12 @@
 //! Calls, and what their status means for the data.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, BuildError};
 use corten_delivery::{Accepted, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
+use corten_net::client::ClientMeters;
 use corten_net::codec::{Encoding, Level, encode_aside};
 use corten_net::grpc::{Code, Endpoint, GrpcClient, GrpcOptions, Reply, Status};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -30,6 +32,8 @@ pub(crate) struct Server {
     auth: Option<AuthHandle>,
     encoding: Encoding,
     timeout: Duration,
+    /// By signal.
+    meters: [ClientMeters; 4],
 }
 
 /// How long an attempt may take.
@@ -39,7 +43,7 @@ pub(crate) fn timeout(args: &OtlpArguments) -> Duration {
 
 impl Server {
     /// Reads certificates, opens nothing.
-    pub(crate) fn new(args: &OtlpArguments) -> Result<Self, BuildError> {
+    pub(crate) fn new(args: &OtlpArguments, scope: &Scope) -> Result<Self, BuildError> {
         let block = &args.client;
         let endpoint = Endpoint::parse(&block.endpoint, block.tls.insecure)
             .map_err(|error| BuildError::at("client.endpoint", error.to_string()))?;
@@ -65,11 +69,13 @@ impl Server {
             ping_interval: some(keepalive.ping_wait),
             ping_timeout: some(keepalive.ping_response_timeout).unwrap_or(defaults.ping_timeout),
             ping_while_idle: keepalive.ping_without_stream,
+            wait_for_ready: block.wait_for_ready,
             ..defaults
         };
+        let meters = SignalKind::ALL.map(|kind| ClientMeters::rpc(scope, kind.grpc_service()));
         let client =
             GrpcClient::new(endpoint, options).map_err(|error| BuildError::at("client.tls", error.to_string()))?;
-        Ok(Self { client, headers, auth: block.auth.clone(), encoding, timeout: timeout(args) })
+        Ok(Self { client, headers, auth: block.auth.clone(), encoding, timeout: timeout(args), meters })
     }
 
     async fn call(&self, batch: Batch) -> Result<Accepted, SendError> {
@@ -91,7 +97,12 @@ impl Server {
                 SendError::Busy { after: None, why: format!("adding credentials: {error}").into() }
             })?;
         }
-        match self.client.unary(kind.grpc_path(), headers, message, true, self.timeout, ANSWER_LIMIT).await {
+        let start = Instant::now();
+        let answer = self.client.unary(kind.grpc_path(), headers, message, true, self.timeout, ANSWER_LIMIT).await;
+        let (code, size) =
+            answer.as_ref().map_or_else(|status| (status.code, 0), |reply| (Code::Ok, reply.message.len()));
+        self.meters[kind as usize].exchange(Some(code as u16), start.elapsed(), batch.len(), size);
+        match answer {
             Ok(reply) => Ok(accepted(kind, &reply)),
             Err(status) => Err(refused(&status)),
         }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use corten_component::metrics::MetricDoc;
 use corten_component::{BuildContext, BuildError, Component, Consume, RunContext, RunError};
 use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics, Stop};
+use corten_net::client::{ClientMeters, join_docs};
 use corten_signal::otlp::{Batch, InputExports, KindSet, SignalKind};
 
 use crate::arguments::OtlpArguments;
 use crate::call::{Server, timeout};
+
+const DOCS: [MetricDoc; QueueMetrics::DOCS.len() + ClientMeters::RPC_DOCS.len()] =
+    join_docs(QueueMetrics::DOCS, ClientMeters::RPC_DOCS);
 
 /// `otelcol.exporter.otlp`.
 pub struct Otlp {
@@ -20,14 +24,14 @@ impl Component for Otlp {
     const NAME: &'static str = "otelcol.exporter.otlp";
     const DOC: &'static str = "Sends traces, metrics and logs as OTLP over gRPC. \
         What the server cannot take for now is held and tried again.";
-    const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
+    const METRICS: &'static [MetricDoc] = &DOCS;
     type Arguments = OtlpArguments;
     type Exports = InputExports;
     type Carry = Carry<Batch>;
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
-        let server = Arc::new(Server::new(&args)?);
+        let server = Arc::new(Server::new(&args, cx.metrics())?);
         let name = format!("otlp_grpc/{}", cx.id());
         let takes = |place| SignalKind::ALL.get(place).is_some_and(|kind| KindSet::STABLE.contains(*kind));
         let metrics = QueueMetrics::register::<Batch>(cx.metrics(), &name, takes);

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use corten_component::metrics::MetricDoc;
 use corten_component::{BuildContext, BuildError, Component, Consume, RunContext, RunError};
 use corten_delivery::{Arena, Carry, Policy, Queue, QueueMetrics, Stop};
+use corten_net::client::{ClientMeters, join_docs};
 use corten_signal::otlp::{Batch, InputExports, KindSet, SignalKind};
 
 use crate::arguments::OtlpHttpArguments;
 use crate::request::{Server, timeout};
+
+const DOCS: [MetricDoc; QueueMetrics::DOCS.len() + ClientMeters::HTTP_DOCS.len()] =
+    join_docs(QueueMetrics::DOCS, ClientMeters::HTTP_DOCS);
 
 /// `otelcol.exporter.otlphttp`.
 pub struct OtlpHttp {
@@ -20,14 +24,14 @@ impl Component for OtlpHttp {
     const NAME: &'static str = "otelcol.exporter.otlphttp";
     const DOC: &'static str = "Sends traces, metrics and logs as OTLP over HTTP. \
         What the server cannot take for now is held and tried again.";
-    const METRICS: &'static [MetricDoc] = QueueMetrics::DOCS;
+    const METRICS: &'static [MetricDoc] = &DOCS;
     type Arguments = OtlpHttpArguments;
     type Exports = InputExports;
     type Carry = Carry<Batch>;
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
-        let server = Arc::new(Server::new(&args)?);
+        let server = Arc::new(Server::new(&args, cx.metrics())?);
         let name = format!("otlp_http/{}", cx.id());
         let takes = |place| SignalKind::ALL.get(place).is_some_and(|kind| KindSet::STABLE.contains(*kind));
         let metrics = QueueMetrics::register::<Batch>(cx.metrics(), &name, takes);

@@ -1,12 +1,13 @@
 //! Requests: addresses, headers, bodies.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, BuildError, Invalid};
 use corten_delivery::{Accepted, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
-use corten_net::client::{ClientOptions, HttpClient, Proxy, Versions};
+use corten_net::client::{ClientMeters, ClientOptions, HttpClient, Proxy, Versions};
 use corten_net::codec::{self, Level, encode_aside};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use corten_net::{Body, http};
@@ -34,6 +35,8 @@ pub(crate) struct Server {
     timeout: Duration,
     connections: Option<Semaphore>,
     cookies: Option<Jar>,
+    /// By signal: each may have a server of its own.
+    meters: [ClientMeters; 4],
 }
 
 fn at(invalid: Invalid) -> BuildError {
@@ -47,7 +50,7 @@ pub(crate) fn timeout(args: &OtlpHttpArguments) -> Duration {
 
 impl Server {
     /// Reads certificates, opens nothing.
-    pub(crate) fn new(args: &OtlpHttpArguments) -> Result<Self, BuildError> {
+    pub(crate) fn new(args: &OtlpHttpArguments, scope: &Scope) -> Result<Self, BuildError> {
         let block = &args.client;
         let format = match args.encoding {
             Encoding::Proto => BodyFormat::Protobuf,
@@ -74,9 +77,11 @@ impl Server {
         }
         let [traces, metrics, logs, profiles] = SignalKind::ALL.map(|kind| args.address(kind).map_err(at));
         let level = block.compression_params.as_ref().and_then(|params| i32::try_from(params.level).ok());
+        let addresses = [traces?, metrics?, logs?, profiles?];
         Ok(Self {
             client: client(args)?,
-            addresses: [traces?, metrics?, logs?, profiles?],
+            meters: addresses.each_ref().map(|address| ClientMeters::http(scope, address.host().unwrap_or_default())),
+            addresses,
             headers,
             auth: block.auth.clone(),
             format,
@@ -117,6 +122,7 @@ impl Server {
         let kind = batch.kind();
         let address = &self.addresses[kind as usize];
         let body = self.body(&batch).await?;
+        let size = body.iter().map(Bytes::len).sum();
         let mut headers = self.headers.clone();
         if let Some(auth) = &self.auth {
             let meta = batch.meta().map(|meta| &**meta);
@@ -136,7 +142,11 @@ impl Server {
             Some(connections) => connections.acquire().await.ok(),
             None => None,
         };
+        let start = Instant::now();
         let answer = self.client.send(request, self.timeout, ANSWER_LIMIT).await;
+        let (status, read) =
+            answer.as_ref().map_or((None, 0), |answer| (Some(answer.status.as_u16()), answer.body.len()));
+        self.meters[kind as usize].exchange(status, start.elapsed(), size, read);
         if let (Some(cookies), Ok(answer)) = (&self.cookies, &answer) {
             cookies.keep(address, &answer.headers);
         }

@@ -9,7 +9,7 @@ use corten_net::grpc::{self, Code, Status};
 use corten_net::server::Handler;
 use corten_net::{Body, Peer};
 use corten_signal::otlp::{BodyFormat, PartialSuccess, SignalKind};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use crate::arguments::Grpc;
 use crate::ingest::{Ingest, decompress};
@@ -76,7 +76,9 @@ impl GrpcServer {
             };
             return Err(Refused::new(Cause::Unsupported, message));
         };
-        let deadline = self.deadline(request.headers());
+        let own = self.ingest.deadline;
+        let client = grpc::timeout(request.headers()).filter(|client| *client < own);
+        let deadline = Instant::now() + client.unwrap_or(own);
         let (head, body) = request.into_parts();
         let headers = head.headers.clone();
         let request = Request::from_parts(head, body.paced(Default::default()));
@@ -98,23 +100,15 @@ impl GrpcServer {
                 ..Refused::new(Cause::Incomplete, "")
             });
         }
-        self.ingest.deliver(kind, batch, left).await.map_err(late_for_the_client)?;
+        self.ingest.deliver(kind, batch, left).await.map_err(|mut refused| {
+            // A client's own deadline has its own word.
+            if refused.late && client.is_some() {
+                refused.status.code = Code::DeadlineExceeded;
+            }
+            refused
+        })?;
         Ok(kind)
     }
-
-    /// Until when downstream may take the data: the receiver's deadline, or the client's if that is earlier.
-    fn deadline(&self, headers: &HeaderMap) -> Instant {
-        let own = self.ingest.deadline;
-        Instant::now() + grpc::timeout(headers).map_or(own, |client| client.min(own))
-    }
-}
-
-/// A client that set a deadline is told that it has passed, in gRPC's word for it.
-fn late_for_the_client(mut refused: Refused) -> Refused {
-    if refused.late {
-        refused.status.code = Code::DeadlineExceeded;
-    }
-    refused
 }
 
 /// Why reading a message failed.

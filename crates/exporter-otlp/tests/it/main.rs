@@ -4,4 +4,5 @@
 
 mod bench;
 mod grpc;
+mod server;
 mod tls;

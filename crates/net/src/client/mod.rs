@@ -2,6 +2,7 @@
 
 mod configured;
 mod connect;
+mod meters;
 mod proxy;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use connect::Connector;
 
 pub use configured::{ConfiguredClient, Outgoing};
 pub(crate) use connect::unix_host;
+pub use meters::{ClientMeters, join_docs};
 pub use proxy::{Proxy, ProxyError};
 
 /// Which HTTP versions to speak.

@@ -5,14 +5,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
+use tokio::time::Instant;
 
 use super::frame::{frame, unframe};
 use super::{Code, Status};
 use crate::Body;
 use crate::args::TlsClient;
-use crate::client::{ClientOptions, Failure, HttpClient, Proxy, Versions, unix_host};
+use crate::client::{Answer, ClientError, ClientOptions, Failure, HttpClient, Proxy, Versions, unix_host};
 use crate::codec::{Encoding, Level, encode};
 use crate::tls::TlsError;
+
+/// Between attempts to connect of a call that waits for a connection.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where gRPC goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +101,8 @@ pub struct GrpcOptions {
     pub ping_timeout: Duration,
     /// Whether it is asked while no call runs, too.
     pub ping_while_idle: bool,
+    /// Whether a call that finds no connection tries to make one until its time is over, instead of failing at once.
+    pub wait_for_ready: bool,
 }
 
 impl Default for GrpcOptions {
@@ -110,6 +117,7 @@ impl Default for GrpcOptions {
             ping_interval: None,
             ping_timeout: Duration::from_secs(20),
             ping_while_idle: false,
+            wait_for_ready: false,
         }
     }
 }
@@ -121,6 +129,7 @@ pub struct GrpcClient {
     endpoint: Endpoint,
     encoding: Encoding,
     level: Level,
+    wait_for_ready: bool,
 }
 
 /// What a server answered.
@@ -154,7 +163,13 @@ impl GrpcClient {
             ping_while_idle: options.ping_while_idle,
             ..ClientOptions::default()
         })?;
-        Ok(Self { http, endpoint, encoding: options.encoding, level: options.level })
+        Ok(Self {
+            http,
+            endpoint,
+            encoding: options.encoding,
+            level: options.level,
+            wait_for_ready: options.wait_for_ready,
+        })
     }
 
     /// Calls `path` (`/package.Service/Method`) with a message in parts. The message is compressed here unless `encoded` says that it
@@ -179,9 +194,7 @@ impl GrpcClient {
         } else {
             message
         };
-        let request = self.request(path, headers, frame(message, compressed)?, compressed, timeout)?;
-        // A frame's head comes on top of the message.
-        let answer = self.http.send(request, timeout, limit.saturating_add(5)).await.map_err(|error| {
+        let answer = self.send(path, headers, frame(message, compressed)?, timeout, limit).await?.map_err(|error| {
             let code = match error.failure {
                 Failure::Connect | Failure::Transport => Code::Unavailable,
                 Failure::Timeout => Code::DeadlineExceeded,
@@ -206,6 +219,34 @@ impl GrpcClient {
         let encoding = name.and_then(Encoding::from_grpc);
         let message = unframe(&mut Body::from(answer.body), encoding, limit, &mut |_| true).await?;
         Ok(Reply { message: message.unwrap_or_default(), headers: answer.headers })
+    }
+
+    /// One attempt, or as many as fit into the time if each finds no connection and that is wanted.
+    async fn send(
+        &self,
+        path: &'static str,
+        headers: HeaderMap,
+        body: Vec<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Result<Answer, ClientError>, Status> {
+        let compressed = self.encoding != Encoding::Identity;
+        let deadline = Instant::now() + timeout;
+        let (mut left, mut pause) = (timeout, FIRST_PAUSE);
+        loop {
+            let request = self.request(path, headers.clone(), body.clone(), compressed, left)?;
+            // A frame's head comes on top of the message.
+            let answer = self.http.send(request, left, limit.saturating_add(5)).await;
+            left = deadline.saturating_duration_since(Instant::now());
+            match answer {
+                Err(error) if self.wait_for_ready && error.failure == Failure::Connect && left > pause => {
+                    tokio::time::sleep(pause).await;
+                    left -= pause;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                answer => return Ok(answer),
+            }
+        }
     }
 
     fn request(

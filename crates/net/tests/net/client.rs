@@ -8,6 +8,7 @@ use corten_component::NodeId;
 use corten_net::Body;
 use corten_net::args;
 use corten_net::client::{ClientOptions, ConfiguredClient, Failure, HttpClient, Outgoing, Proxy};
+use corten_net::grpc::{Code, Endpoint, GrpcClient, GrpcOptions};
 use corten_net::http::{HeaderMap, Method, Request, Response};
 use corten_net::server::{Installed, Listener, Serving};
 use corten_syntax::Secret;
@@ -190,4 +191,18 @@ async fn retry_after_is_seconds_or_a_date() {
     assert_eq!(at("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
     assert!(at("Wed, 21 Oct 2099 07:28:00 GMT").is_some_and(|after| after > Duration::from_secs(1_000_000)));
     assert_eq!(at("soon"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_connection_fails_at_once_or_waits_for_one() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let timeout = Duration::from_secs(20);
+    for (wait_for_ready, expected) in [(false, 0..1), (true, 18..21)] {
+        let endpoint = Endpoint::parse(&nobody.to_string(), true).unwrap();
+        let client = GrpcClient::new(endpoint, GrpcOptions { wait_for_ready, ..GrpcOptions::default() }).unwrap();
+        let start = tokio::time::Instant::now();
+        let status = client.unary("/a.B/C", HeaderMap::new(), Vec::new(), false, timeout, 100).await.unwrap_err();
+        assert_eq!(status.code, Code::Unavailable, "{}", status.message);
+        assert!(expected.contains(&start.elapsed().as_secs()), "{wait_for_ready}: {:?}", start.elapsed());
+    }
 }

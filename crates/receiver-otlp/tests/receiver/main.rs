@@ -4,6 +4,7 @@
 
 mod auth;
 mod browser;
+mod encoded;
 mod grpc;
 mod http;
 mod limits;
