@@ -133,7 +133,7 @@ const MODULE: &str = r#"declare "sink" {
 }
 "#;
 
-fn config(port: u16, password: &str) -> String {
+fn config(port: u16) -> String {
     format!(
         r#"import.git "m" {{
   repository     = "https://localhost:{port}/repo.git"
@@ -142,7 +142,7 @@ fn config(port: u16, password: &str) -> String {
 
   basic_auth {{
     username = "t"
-    password = "{password}"
+    password = sys.env("GIT_TOKEN")
   }}
 }}
 
@@ -157,12 +157,12 @@ otelcol.receiver.otlp "in" {{
     )
 }
 
-/// The binary with an environment in which only `authority` is trusted.
-fn wrapper(directory: &Path, authority: &str) -> PathBuf {
+/// The binary with an environment in which only `authority` is trusted, and with a password.
+fn wrapper(directory: &Path, authority: &str, password: &str) -> PathBuf {
     let (pem, script) = (directory.join("ca.pem"), directory.join("corten"));
     std::fs::write(&pem, authority).unwrap();
     let text = format!(
-        "#!/bin/sh\nunset SSL_CERT_DIR\nexport SSL_CERT_FILE='{}' no_proxy=localhost\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\nunset SSL_CERT_DIR\nexport GIT_TOKEN='{password}' SSL_CERT_FILE='{}' no_proxy=localhost\nexec '{}' \"$@\"\n",
         pem.display(),
         env!("CARGO_BIN_EXE_corten")
     );
@@ -206,8 +206,8 @@ async fn a_module_comes_over_https() {
     let port = installed.local_addr().socket_addr().unwrap().port();
     let home = directory.path().to_owned();
     let blocking = tokio::task::spawn_blocking(move || {
-        let binary = wrapper(&home, &authority);
-        let collector = Collector::start(&binary, &config(port, "canary"));
+        let binary = wrapper(&home, &authority, "canary");
+        let collector = Collector::start(&binary, &config(port));
         let asked: Vec<String> = cgi.asked.lock().unwrap().clone();
         assert!(asked.contains(&"POST /repo.git/git-upload-pack".to_owned()), "{asked:?}");
         let components = || collector.get("/api/v0/web/modules/m.sink.x/components").1;
@@ -220,10 +220,10 @@ async fn a_module_comes_over_https() {
         let exited = collector.stop();
         assert!(!exited.output.contains("canary"));
 
-        let said = refused(&binary, &home, &config(port, "wrong-canary"));
+        let said = refused(&wrapper(&home, &authority, "wrong-canary"), &home, &config(port));
         assert!(said.contains("401") && !said.contains("canary"), "{said}");
         let (_, stranger) = certificates();
-        let said = refused(&wrapper(&home, &stranger), &home, &config(port, "canary"));
+        let said = refused(&wrapper(&home, &stranger, "canary"), &home, &config(port));
         assert!(said.contains("certificate") && !said.contains("canary"), "{said}");
     });
     blocking.await.unwrap();

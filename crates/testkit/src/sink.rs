@@ -232,8 +232,11 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         let answer = state.scripted.pop_front().or_else(|| state.usual.clone()).unwrap_or(Answer::Ok);
         let path = head.uri.path().to_owned();
         let received = Received { path, headers: head.headers, wire, message, grpc, answer: answer.clone() };
-        if let (Answer::Ok, Some(kind)) = (&answer, received.kind()) {
-            *state.items.entry(kind).or_default() += received.items();
+        // JSON, and encodings that are not known here, are not counted.
+        if let (Answer::Ok, Some(kind), Some(message)) = (&answer, received.kind(), &received.message)
+            && let Ok(found) = check(kind, message)
+        {
+            *state.items.entry(kind).or_default() += found.items;
         }
         state.received.push(received);
         answer
