@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::Limits;
+use super::activity::{Activity, Busy, Watched, at};
 use super::io::{Accepted, Stream, speaks_http2};
 use super::listener::{Shared, enter_now};
 use super::slot::{Inside, Slot};
@@ -106,14 +107,21 @@ impl Life {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // The same timer runs between requests, so it must not be shorter than the idle time.
+            // This timer runs between requests, too, so it must not be shorter than the idle time; a header that has begun
+            // has a timer of ours.
             .header_read_timeout(self.limits.header_timeout.max(self.limits.idle_timeout.unwrap_or_default()))
             .max_header_size(self.limits.max_header_bytes)
             .max_buf_size(self.limits.max_header_bytes.max(64 << 10))
             .keep_alive(self.limits.keep_alive)
             .half_close(false);
+        let stream = Watched { stream, activity: Arc::clone(&activity) };
         let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service));
-        self.watch(connection, &activity).await;
+        let limit = self.limits.header_timeout;
+        tokio::select! {
+            () = self.watch(connection, &activity) => {}
+            // Nothing is under way, so nothing is lost.
+            () = activity.header_late(limit) => {}
+        }
     }
 
     async fn http2<S: Stream + 'static>(self, stream: S, peer: Peer) {
@@ -165,13 +173,6 @@ impl Life {
         connection.as_mut().go();
         // A peer that never finishes is cut off.
         let _ = timeout(grace, connection).await;
-    }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -269,49 +270,5 @@ impl http_body::Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// What a connection does now.
-struct Activity {
-    requests: AtomicUsize,
-    since: Mutex<Instant>,
-}
-
-struct Busy(Arc<Activity>);
-
-impl Activity {
-    fn new() -> Self {
-        Self { requests: AtomicUsize::new(0), since: Mutex::new(Instant::now()) }
-    }
-
-    fn begin(this: &Arc<Self>) -> Busy {
-        this.requests.fetch_add(1, Ordering::SeqCst);
-        Busy(Arc::clone(this))
-    }
-
-    fn since(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Resolves when nothing has been done for that long.
-    async fn idle(&self, limit: Option<Duration>) {
-        let Some(limit) = limit else { return std::future::pending().await };
-        loop {
-            let busy = self.requests.load(Ordering::SeqCst) > 0;
-            let end = if busy { Instant::now() } else { *self.since() } + limit;
-            sleep_until(end).await;
-            let quiet = *self.since() + limit <= Instant::now();
-            if quiet && self.requests.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        *self.0.since() = Instant::now();
-        self.0.requests.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! HTTP/1.1 and HTTP/2 share the port: by ALPN under TLS, by the first bytes without.
 
+mod activity;
 mod bind;
 mod connection;
 mod io;

@@ -69,16 +69,13 @@ async fn a_page_that_rebinds_its_name_is_refused() {
     // The file names a port, as files do: with port 0 nobody knows beforehand what a page would have to say.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let args = Http { endpoint: Some(format!("127.0.0.1:{port}")), ..Http::default() };
-    let harness = Harness::start(http(args.clone())).await;
+    let mut harness = Harness::start(http(args.clone())).await;
     let own = format!("evil.test:{port}");
     assert_eq!(from_page(&harness, &format!("http://{own}"), &own).await, "403");
     assert!(harness.consumer.bodies().is_empty());
     let local = format!("localhost:{port}");
     assert_eq!(from_page(&harness, &format!("http://{local}"), &local).await, "200");
-    let mut harness = harness;
-    harness.stop().await;
-    harness.release();
     let cors = Some(Cors { allowed_origins: vec![format!("http://{own}")], ..Cors::default() });
-    let harness = Harness::start(http(Http { cors, ..args })).await;
+    harness.replace(http(Http { cors, ..args })).await.unwrap();
     assert_eq!(from_page(&harness, &format!("http://{own}"), &own).await, "200", "allowed by cors");
 }

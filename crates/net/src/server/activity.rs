@@ -1,0 +1,136 @@
+//! What a connection does: how many requests are under way, since when it is silent, when a header began.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::io::Stream;
+
+/// A stream that tells when bytes come.
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<S: Stream> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.heard();
+        }
+        polled
+    }
+}
+
+impl<S: Stream> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// What a connection does now.
+pub(super) struct Activity {
+    requests: AtomicUsize,
+    since: Mutex<Instant>,
+    /// When the header began that has not ended.
+    header: watch::Sender<Option<Instant>>,
+}
+
+/// A request that is under way.
+pub(super) struct Busy(Arc<Activity>);
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self { requests: AtomicUsize::new(0), since: Mutex::new(Instant::now()), header: watch::Sender::new(None) }
+    }
+
+    pub(super) fn begin(this: &Arc<Self>) -> Busy {
+        this.requests.fetch_add(1, Ordering::SeqCst);
+        this.header.send_if_modified(|since| since.take().is_some());
+        Busy(Arc::clone(this))
+    }
+
+    /// Bytes have come.
+    fn heard(&self) {
+        if self.requests.load(Ordering::SeqCst) == 0 {
+            self.header.send_if_modified(|since| {
+                let is_first = since.is_none();
+                since.get_or_insert_with(Instant::now);
+                is_first
+            });
+        }
+    }
+
+    /// Resolves when a header takes longer than that.
+    pub(super) async fn header_late(&self, limit: Duration) {
+        let mut header = self.header.subscribe();
+        loop {
+            let since = *header.borrow_and_update();
+            tokio::select! {
+                () = at(since.map(|since| since + limit)) => return,
+                changed = header.changed() => if changed.is_err() { return std::future::pending().await },
+            }
+        }
+    }
+
+    fn since(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when nothing has been done for that long.
+    pub(super) async fn idle(&self, limit: Option<Duration>) {
+        let Some(limit) = limit else { return std::future::pending().await };
+        loop {
+            let busy = self.requests.load(Ordering::SeqCst) > 0;
+            let end = if busy { Instant::now() } else { *self.since() } + limit;
+            sleep_until(end).await;
+            let quiet = *self.since() + limit <= Instant::now();
+            if quiet && self.requests.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.0.since() = Instant::now();
+        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Resolves at that time, if there is one.
+pub(super) async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
