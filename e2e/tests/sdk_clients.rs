@@ -54,7 +54,13 @@ fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
     for protocol in protocols {
         let direct = Sink::start();
         // Back ends here read protobuf; it must say the same as the client's JSON.
-        send(if *protocol == "http/json" { "http/protobuf" } else { protocol }, &direct.url());
+        let url = direct.url();
+        let alike = match *protocol {
+            "http/json" => "http/protobuf",
+            "both" => &url,
+            other => other,
+        };
+        send(alike, &url);
         let expected = telemetry(&direct);
         assert_complete(&expected);
 
@@ -62,7 +68,12 @@ fn arrives_equal(protocols: &[&str], client: impl Fn(&str, &str) -> Command) {
         let [grpc, http] = [(); 2].map(|()| free_address().to_string());
         let collector =
             Collector::start(env!("CARGO_BIN_EXE_corten-e2e"), &configuration(&grpc, &http, &by_http, &by_grpc));
-        send(protocol, &format!("http://{}", if *protocol == "grpc" { &grpc } else { &http }));
+        match *protocol {
+            // This client speaks both at once.
+            "both" => send(&format!("http://{grpc}"), &format!("http://{http}")),
+            "grpc" => send(protocol, &format!("http://{grpc}")),
+            _ => send(protocol, &format!("http://{http}")),
+        }
         for (sink, name) in [(&by_http, "HTTP"), (&by_grpc, "gRPC")] {
             eventually(&format!("everything at the back end by {name}"), || {
                 let counts = |all: &Telemetry| [all.spans.len(), all.metrics.len(), all.logs.len()];
@@ -104,6 +115,15 @@ fn prepared(language: &str) -> PathBuf {
 
 fn source(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients")).join(path)
+}
+
+#[test]
+fn rust() {
+    arrives_equal(&["both"], |grpc, http| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rust-client"));
+        command.args(["--grpc", grpc, "--http", http, "--rounds", "10", "--pause", "0"]);
+        command
+    });
 }
 
 #[test]
