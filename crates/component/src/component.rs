@@ -13,7 +13,7 @@ use crate::handle::Behaviour;
 use crate::metrics::{MetricDoc, Scope};
 use crate::node::{Node, Pending, Phase, RunState};
 use crate::resource::Lease;
-use crate::{Arguments, Consume, Exports, Handle, Health, NodeId, Port, Resource, Signal};
+use crate::{Arguments, Consume, Exports, Handle, Health, NodeId, Note, Port, Resource, Signal};
 
 /// A stage of a pipeline. See the crate's page for its life.
 pub trait Component: Sized + Send + 'static {
@@ -54,6 +54,11 @@ pub trait Component: Sized + Send + 'static {
     /// Whether a running instance takes `new` (by [`RunContext::changed`]) instead of being replaced.
     fn absorbs(_old: &Self::Arguments, _new: &Self::Arguments) -> bool {
         false
+    }
+
+    /// What is worth knowing about arguments that are not wrong. Looks at nothing else.
+    fn notes(_args: &Self::Arguments) -> Vec<Note> {
+        Vec::new()
     }
 }
 

@@ -21,6 +21,19 @@ pub trait Signal: Clone + Send + Sync + 'static {
     fn kind(&self) -> Kinds {
         Kinds::ALL
     }
+    /// What the kind at a place of [`Kinds`] is called where data is shown (`otel_trace`).
+    fn kind_name(_place: usize) -> &'static str {
+        Self::CAPSULE
+    }
+    /// The kinds that go to the consumers of an argument, if the family knows its name as one of an output (`traces`).
+    /// What such an argument refers to must take them.
+    fn output(_field: &str) -> Option<Kinds> {
+        None
+    }
+    /// The item as text for people who look on; of bounded length, and without what is secret.
+    fn describe(&self) -> String {
+        format!("{} items", self.items())
+    }
     /// The item's receipt.
     fn receipt(&self) -> &Receipt;
     /// The item with another receipt; the old one is returned.

@@ -106,7 +106,9 @@ impl<T: Signal> Attribute for Fanout<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        Vec::<Port<T>>::from_value(value).map(Self::new)
+        let ports = Vec::<Port<T>>::from_value(value)?;
+        ports.iter().skip(1).filter_map(Port::edge).for_each(|edge| edge.repeats());
+        Ok(Self::new(ports))
     }
 
     fn to_value(&self) -> Value {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::handle::Behaviour;
 use crate::metrics::Scope;
 use crate::resource::ResourceRequest;
-use crate::{Consume, Handle, Health, NodeId, Port, Signal};
+use crate::{Consume, Handle, Health, Kinds, NodeId, Port, Signal};
 
 pub use crate::port::Gate;
 pub use crate::resource::ResourceId;
@@ -142,13 +142,17 @@ impl Node {
 pub struct Pending {
     /// Resources to look up or acquire while preparing.
     pub requests: Vec<ResourceRequest>,
+    /// The node's ports and the kinds that the instance takes at each.
+    pub ports: Vec<(Arc<dyn Gate>, Kinds)>,
     /// Puts the instance behind the node's ports and handles.
     pub installs: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Pending {
     pub(crate) fn install_port<T: Signal>(&mut self, port: &Port<T>, consumer: Arc<dyn Consume<T>>) {
-        let port = port.clone();
+        let (port, kinds) = (port.clone(), consumer.kinds());
+        port.plan(kinds);
+        self.ports.push((Arc::new(port.clone()), kinds));
         self.installs.push(Box::new(move || port.install(consumer)));
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use corten_syntax::{Diagnostics, Object};
 
-use crate::arguments::{Body, Schema, decode};
+use crate::arguments::{Body, Schema, decode, decode_known};
 use crate::metrics::MetricDoc;
 use crate::node::RunState;
-use crate::{Arguments, BoxFuture, BuildContext, BuildError, Component, ExportField, Exports, RunContext, RunError};
+use crate::{Arguments, BoxFuture, BuildContext, BuildError, Component, ExportField, Exports, Note, RunContext, RunError};
 
 type Erased = Arc<dyn Any + Send + Sync>;
 
@@ -64,6 +64,7 @@ pub struct Registration {
     decode: fn(&Body) -> Result<Erased, Diagnostics>,
     build: BuildFn,
     absorbs: fn(&Erased, &Erased) -> bool,
+    notes: fn(&dyn Any) -> Vec<Note>,
 }
 
 impl Registration {
@@ -89,6 +90,7 @@ impl Registration {
                 (Some(old), Some(new)) => C::absorbs(old, new),
                 _ => false,
             },
+            notes: |args| args.downcast_ref::<C::Arguments>().map(C::notes).unwrap_or_default(),
         }
     }
 
@@ -105,6 +107,24 @@ impl Registration {
     /// Whether a running instance takes the new arguments.
     pub fn absorbs(&self, old: &Erased, new: &Erased) -> bool {
         (self.absorbs)(old, new)
+    }
+
+    /// What is worth knowing about decoded arguments.
+    pub fn notes(&self, args: &dyn Any) -> Vec<Note> {
+        (self.notes)(args)
+    }
+
+    /// The same for statements of which some values are not known: only what follows from those that are. Nothing
+    /// if they are wrong.
+    pub fn notes_of(&self, body: &Body) -> Vec<Note> {
+        let mut diagnostics = Diagnostics::new();
+        let args = decode_known((self.schema)(), body, &mut diagnostics);
+        if !diagnostics.is_empty() {
+            return Vec::new();
+        }
+        let mut notes = self.notes(&*args);
+        notes.retain(|note| note.fields.iter().all(|field| body.is_known(field)));
+        notes
     }
 }
 

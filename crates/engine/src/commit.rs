@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use corten_component::node::{ResourceId, control};
-use corten_component::{Body, NodeId};
+use corten_component::{Body, NodeId, Note};
 use corten_syntax::{Object, Value};
 use tokio::time::Instant;
 
@@ -241,8 +241,14 @@ fn start(
 ) -> LiveNode {
     let evaluation = evaluated();
     let Building {
-        id, name, label, references, exports, body, node, registration, args, instance, pending, shown, ..
+        id, name, label, references, exports, body, node, registration, args, instance, pending, shown, notes, ..
     } = building;
+    for Note { message, caution, .. } in notes {
+        match caution {
+            true => tracing::warn!(component_path = id.path(), component_id = id.local(), "{message}"),
+            false => tracing::info!(component_path = id.path(), component_id = id.local(), "{message}"),
+        }
+    }
     // The instance before has nothing to say any more; the new one may have spoken while it was built.
     if node.health().report() == building.said {
         node.health().clear();
@@ -283,13 +289,31 @@ fn apply_host_blocks(engine: &Arc<Inner>, old: &Graph, new: &Graph) {
     }
 }
 
-/// The paths of all modules, `/` for the root.
-pub(crate) fn module_paths(graph: &Graph) -> BTreeSet<Arc<str>> {
-    let mut paths: BTreeSet<Arc<str>> = [Arc::from("/")].into();
+/// What the controller's metrics show of a graph.
+pub(crate) struct Shape {
+    /// The paths of all modules, `/` for the root; without items of a `foreach` whose metrics are hidden.
+    pub(crate) paths: BTreeSet<Arc<str>>,
+    /// Path, from and to: which node refers to which.
+    pub(crate) connections: BTreeSet<[Arc<str>; 3]>,
+}
+
+pub(crate) fn shape(graph: &Graph) -> Shape {
+    let mut shape = Shape { paths: [Arc::from("/")].into(), connections: BTreeSet::new() };
     for node in &graph.nodes {
-        if matches!(node.what, What::Component(_) | What::Custom) {
-            paths.insert(node.id.path().into());
+        match &node.what {
+            What::Component(component) if component.shown => {}
+            What::Custom => {}
+            _ => continue,
+        }
+        shape.paths.insert(node.id.path().into());
+    }
+    for node in graph.nodes.iter().filter(|node| node.kind().is_some() && shape.paths.contains(node.id.path())) {
+        for to in &node.references {
+            let other = graph.get(&NodeId::new(node.id.path(), Arc::clone(to)));
+            if other.is_some_and(|other| other.kind().is_some()) {
+                shape.connections.insert([node.id.path().into(), node.id.local().into(), Arc::clone(to)]);
+            }
         }
     }
-    paths
+    shape
 }

@@ -18,7 +18,7 @@ use crate::live::Graph;
 use crate::load::{Plans, follow_changes};
 use crate::metrics::ControllerMetrics;
 use crate::{
-    ComponentInfo, DrainReport, Fetch, HealthSummary, HostBlock, LoadError, LoadReport, LoadStage, NoFetch, Source,
+    ComponentInfo, DrainReport, Fetch, Flow, HealthSummary, HostBlock, LoadError, LoadReport, LoadStage, NoFetch, Source,
 };
 
 /// What an engine is made of.
@@ -172,6 +172,11 @@ impl Engine {
             None => NodeId::root(id),
         };
         crate::describe::one(&self.0, &node)
+    }
+
+    /// The ways that data takes through the running graph. Each load may make others.
+    pub fn flows(&self) -> Vec<Flow> {
+        crate::flow::flows(&self.0)
     }
 
     /// The health of all nodes.

@@ -74,6 +74,8 @@ pub struct LoadReport {
     pub warnings: Diagnostics,
     /// SHA-256 of the loaded files in lower-case hex.
     pub sha256: String,
+    /// The names of those of its own files that write out a secret.
+    pub secret_files: Vec<String>,
     /// Components that did not run before.
     pub started: usize,
     /// Components whose instance was replaced.

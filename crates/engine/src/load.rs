@@ -9,16 +9,19 @@ use std::panic::AssertUnwindSafe;
 use corten_component::NodeId;
 use corten_syntax::{Diagnostic, Diagnostics, SourceMap};
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use crate::changes::Changes;
-use crate::commit::{commit, module_paths};
+use crate::commit::{commit, shape};
 use crate::engine::{Inner, Refusals};
 use crate::live::Graph;
 use crate::module::{Env, Frame};
 use crate::plan::{Entry, Mode, Planner, Program, sha256};
 use crate::prepare::{Prepared, prepare};
 use crate::run::panic_text;
+use crate::secrets::secret_files;
 use crate::source::Texts;
+use crate::trace;
 use crate::validate::deprecated;
 use crate::{LoadError, LoadReport, LoadStage, Source};
 
@@ -45,6 +48,11 @@ impl Drop for Evaluating<'_> {
 }
 
 pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadReport, LoadError> {
+    let span = trace::load(&source.name());
+    load_source(engine, source).instrument(span).await
+}
+
+async fn load_source(engine: &Arc<Inner>, source: Source) -> Result<LoadReport, LoadError> {
     let started = Instant::now();
     let origin = source.name();
     let mut plans = engine.plans.lock().await;
@@ -76,8 +84,9 @@ pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadRepo
         deprecated(&planned.program.root, node, &mut planned.warnings);
     }
     let Planned { program, warnings, live, entries, prepared } = planned;
-    let done = commit(engine, &live, entries, prepared).await;
-    engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(engine));
+    let secret_files = secret_files(&program, &engine.settings);
+    let done = commit(engine, &live, entries, prepared).instrument(trace::commit()).await;
+    engine.metrics.show(shape(&engine.live()), &Arc::downgrade(engine));
     engine.set_ready(true);
     engine.ensure_worker();
     let (source_map, sha256) = (program.map.clone(), sha256(&program.texts));
@@ -86,6 +95,7 @@ pub(crate) async fn load(engine: &Arc<Inner>, source: Source) -> Result<LoadRepo
         source_map,
         warnings,
         sha256,
+        secret_files,
         started: done.started,
         replaced: done.replaced,
         updated: done.updated,
@@ -159,7 +169,8 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
         }
         let Some(program) = plans.program.clone() else { continue };
         // A component's code runs in here; its panic must not be the last re-evaluation.
-        let plan = AssertUnwindSafe(plan_again(&engine, program, &news.changed, news.content)).catch_unwind();
+        let plan = plan_again(&engine, program, &news.changed, news.content).instrument(trace::replan());
+        let plan = AssertUnwindSafe(plan).catch_unwind();
         let planned = tokio::select! {
             biased;
             () = engine.closing() => return,
@@ -167,8 +178,8 @@ pub(crate) async fn follow_changes(engine: Weak<Inner>, changes: Arc<Changes>) {
         };
         match planned {
             Ok(Some(Planned { program, live, entries, prepared, .. })) => {
-                commit(&engine, &live, entries, prepared).await;
-                engine.metrics.show(module_paths(&engine.live()), &Arc::downgrade(&engine));
+                commit(&engine, &live, entries, prepared).instrument(trace::commit()).await;
+                engine.metrics.show(shape(&engine.live()), &Arc::downgrade(&engine));
                 plans.program = Some(program);
             }
             Ok(None) => {}

@@ -36,7 +36,8 @@ pub(crate) enum Stopped {
 /// The span that all of a component's log lines stand in. Its level is the highest so that no filter takes the
 /// component's name away from a line.
 pub(crate) fn span(id: &NodeId) -> tracing::Span {
-    tracing::error_span!("component", component_path = id.path(), component_id = id.local())
+    // A run is no part of the load that began it.
+    tracing::error_span!(parent: None, "ComponentRun", component_path = id.path(), component_id = id.local())
 }
 
 /// What a panic said.

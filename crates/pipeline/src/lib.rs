@@ -1,4 +1,7 @@
 //! Corten as a program: the list of all components, the command line, the HTTP API and the summary page.
+//!
+//! [`run()`](run::run) is the whole program for one configuration; it takes over the process. Programs that want a
+//! pipeline beside other work embed `corten-engine` with [`registry`].
 
 mod allocator;
 pub mod cli;
@@ -10,8 +13,11 @@ mod notify;
 mod process;
 pub mod run;
 mod text;
+mod traces;
 
+pub use cli::Failure;
 pub use components::registry;
+pub use run::{Options, run};
 
 /// The version that `--version` prints.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

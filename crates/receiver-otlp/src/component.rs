@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_component::metrics::MetricDoc;
-use corten_component::{BuildContext, BuildError, Component, Lease, NoExports, RunContext, RunError};
+use corten_component::{BuildContext, BuildError, Component, Lease, NoExports, Note, RunContext, RunError};
 use corten_delivery::Arena;
 use corten_net::Address;
 use corten_net::args::TlsServer;
@@ -20,8 +20,8 @@ use crate::http::HttpServer;
 use crate::ingest::Ingest;
 use crate::metrics::{self, Meters, Protocol};
 
-const DEFAULT_GRPC: &str = "127.0.0.1:4317";
-const DEFAULT_HTTP: &str = "127.0.0.1:4318";
+pub(crate) const DEFAULT_GRPC: &str = "127.0.0.1:4317";
+pub(crate) const DEFAULT_HTTP: &str = "127.0.0.1:4318";
 /// How long downstream may take to answer a gRPC call.
 const GRPC_DEADLINE: Duration = Duration::from_secs(60);
 /// The part of the time to stop that is kept for calls whose clients have gone.
@@ -37,11 +37,7 @@ struct Server {
     lease: Lease<Listener>,
     serving: Serving,
     ingest: Arc<Ingest>,
-    /// Whether the file names no address.
-    by_default: bool,
     auth: Option<AuthHandle>,
-    /// Whether anybody who reaches the address may send.
-    is_open: bool,
     address: Address,
 }
 
@@ -73,6 +69,10 @@ impl Component for OtlpReceiver {
             return Err(BuildError::at("http.endpoint", message));
         }
         Ok((Self { servers }, NoExports))
+    }
+
+    fn notes(args: &Self::Arguments) -> Vec<Note> {
+        crate::notes::notes(args)
     }
 
     async fn run(self, _carry: Self::Carry, cx: RunContext<Self>) -> (Self::Carry, Result<(), RunError>) {
@@ -119,22 +119,7 @@ impl Server {
         if let Some(Err(error)) = self.auth.as_ref().and_then(|auth| auth.get()).map(|auth| auth.serves()) {
             return Err(RunError::new(format!("{protocol}.auth cannot check who sends: {error}")));
         }
-        let installed =
-            listener.install(cx.id(), self.serving.clone()).await.map_err(|error| RunError::new(error.message))?;
-        let address = installed.local_addr();
-        if self.by_default {
-            tracing::info!(
-                component = %cx.id(), %address,
-                "{protocol} listens on this machine only, since no endpoint is written"
-            );
-        }
-        if self.is_open && !address.is_local() {
-            tracing::warn!(
-                component = %cx.id(), %address,
-                "{protocol} takes data from anybody who can reach it: it has neither TLS nor auth"
-            );
-        }
-        Ok(installed)
+        listener.install(cx.id(), self.serving.clone()).await.map_err(|error| RunError::new(error.message))
     }
 }
 
@@ -146,7 +131,7 @@ fn listening(installed: &[(Installed, Arc<Ingest>)]) -> String {
     }
 }
 
-fn address(field: &str, transport: Transport, endpoint: Option<&str>, default: &str) -> Result<Address, BuildError> {
+pub(crate) fn address(field: &str, transport: Transport, endpoint: Option<&str>, default: &str) -> Result<Address, BuildError> {
     let text = endpoint.unwrap_or(default);
     let parsed = match transport {
         Transport::Unix => Address::unix(text.trim_start_matches("unix://").trim_start_matches("unix:")),
@@ -179,7 +164,7 @@ fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     let served = SignalKind::ALL.into_iter().filter(|kind| args.output.of(*kind).is_some());
     let routes: Vec<_> = served.map(|kind| (kind, kind.grpc_service().to_owned())).collect();
     let meters = meters(cx, Protocol::Grpc, &routes);
-    let ingest = Ingest::new(args.output.clone(), Arena::of(cx), meters, grpc.include_metadata, GRPC_DEADLINE);
+    let ingest = Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, grpc.include_metadata, GRPC_DEADLINE);
     let ingest = Arc::new(ingest);
     let server = &grpc.keepalive.server_parameters;
     let defaults = Limits::default();
@@ -201,9 +186,7 @@ fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
         lease: cx.resource(address.clone()),
         serving: Serving { handler, tls: tls("grpc.tls", grpc.tls.as_ref())?, limits },
         ingest,
-        by_default: grpc.endpoint.is_none(),
         auth: grpc.auth.clone(),
-        is_open: grpc.tls.is_none() && grpc.auth.is_none(),
         address,
     })
 }
@@ -219,7 +202,7 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     }
     let meters = meters(cx, Protocol::Http, &routes);
     let deadline = unless_zero(http.write_timeout).unwrap_or(GRPC_DEADLINE);
-    let ingest = Arc::new(Ingest::new(args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
+    let ingest = Arc::new(Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
     let defaults = Limits::default();
     let limits = Limits {
         header_timeout: unless_zero(http.read_header_timeout).unwrap_or(defaults.header_timeout),
@@ -239,9 +222,7 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
         lease: cx.resource(address.clone()),
         serving: Serving { handler, tls: tls("http.tls", http.tls.as_ref())?, limits },
         ingest,
-        by_default: http.endpoint.is_none(),
         auth: http.auth.clone(),
-        is_open: http.tls.is_none() && http.auth.is_none(),
         address,
     })
 }

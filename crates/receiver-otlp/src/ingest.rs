@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use corten_component::{Consume, Fanout, Refusal};
+use corten_component::{Consume, Fanout, NodeId, Refusal, TRACE_TARGET};
 use corten_delivery::{Arena, Budget, OverBudget, Reservation};
 use corten_net::Peer;
 use corten_net::auth::AuthData;
@@ -13,6 +13,7 @@ use corten_net::codec::{DecodeError, Encoding, decode_members};
 use corten_signal::otlp::{Batch, BodyFormat, Encoded, Meta, SignalKind, door};
 use http::HeaderMap;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::metrics::Meters;
 use crate::refused::{Cause, Refused};
@@ -33,6 +34,7 @@ pub(crate) struct Ingest {
     pub(crate) include_metadata: bool,
     /// How long downstream may take to answer.
     pub(crate) deadline: Duration,
+    id: NodeId,
     calls: Arc<Semaphore>,
 }
 
@@ -72,6 +74,7 @@ impl Room {
 
 impl Ingest {
     pub(crate) fn new(
+        id: &NodeId,
         output: OutputArguments,
         arena: Arc<Arena>,
         meters: Meters,
@@ -79,7 +82,7 @@ impl Ingest {
         deadline: Duration,
     ) -> Self {
         let calls = Arc::new(Semaphore::new(ALL_CALLS as usize));
-        Self { output, arena, meters, include_metadata, deadline, calls }
+        Self { output, arena, meters, include_metadata, deadline, id: id.clone(), calls }
     }
 
     /// The consumers of a signal, with room for nothing yet.
@@ -147,18 +150,32 @@ impl Ingest {
         };
         let this = Arc::clone(self);
         let items = batch.items() as u64;
-        let call = tokio::spawn(async move {
+        let span = tracing::info_span!(
+            target: TRACE_TARGET,
+            "ReceiveRequest",
+            span_kind = "server",
+            component_path = self.id.path(),
+            component_id = self.id.local(),
+            signal = kind.name(),
+            items,
+            bytes = batch.len(),
+            refused = tracing::field::Empty,
+        );
+        let call = async move {
             let answer = match tokio::time::timeout(deadline, to.consume(batch)).await {
                 Ok(answer) => answer.map_err(|refusal| Refused::downstream(&refusal)),
                 Err(_) => Err(Refused::late(deadline)),
             };
+            if answer.is_err() {
+                tracing::Span::current().record("refused", true);
+            }
             if let Some(meters) = this.meters.signal(kind) {
                 if answer.is_ok() { &meters.accepted } else { &meters.refused }.add(items);
             }
             drop(permit);
             answer
-        });
-        call.await.unwrap_or_else(|_| {
+        };
+        tokio::spawn(call.instrument(span)).await.unwrap_or_else(|_| {
             // It panicked; nobody else has counted.
             if let Some(meters) = self.meters.signal(kind) {
                 meters.refused.add(items);

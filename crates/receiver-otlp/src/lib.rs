@@ -23,6 +23,7 @@ mod grpc;
 mod http;
 mod ingest;
 mod metrics;
+mod notes;
 mod origin;
 mod refused;
 

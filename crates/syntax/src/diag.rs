@@ -2,9 +2,11 @@
 
 use crate::Span;
 
-/// Whether a diagnostic stops the load.
+/// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Nothing is wrong; something is worth knowing.
+    Note,
     /// The file loads all the same.
     Warning,
     /// The file does not load.
@@ -33,6 +35,11 @@ impl Diagnostic {
     /// A warning at a place.
     pub fn warning(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, span: span.into(), message: message.into(), help: None }
+    }
+
+    /// A note at a place.
+    pub fn note(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, span: span.into(), message: message.into(), help: None }
     }
 
     /// Adds the `help:` line.

@@ -27,6 +27,7 @@ pub fn render(diagnostics: &[Diagnostic], map: &SourceMap, colour: bool) -> Stri
         let (name, paint) = match diagnostic.severity {
             Severity::Error => ("Error: ", RED),
             Severity::Warning => ("Warning: ", YELLOW),
+            Severity::Note => ("Note: ", CYAN),
         };
         painted(&mut out, name, paint, colour);
         painted(&mut out, &plain_line(diagnostic, map), BOLD, colour);

@@ -115,6 +115,17 @@ impl Body {
         self.span
     }
 
+    /// Whether what stands at a dotted field path is known: it does not stand there, or has a value.
+    pub fn is_known(&self, path: &str) -> bool {
+        self.items.iter().all(|item| match item {
+            Item::Attribute(attribute) => *attribute.name.text != *path || attribute.value.is_some(),
+            Item::Block(block) => {
+                let rest = path.strip_prefix(&block.name).and_then(|rest| rest.strip_prefix('.'));
+                rest.is_none_or(|rest| block.body.is_known(rest))
+            }
+        })
+    }
+
     /// Whether both mean the same: names, labels and values, wherever they stand.
     pub fn same(&self, other: &Self) -> bool {
         self.items.len() == other.items.len()

@@ -19,8 +19,14 @@ pub fn decode<A: Arguments>(body: &Body) -> Result<A, Diagnostics> {
 /// Checks statements without knowing every value, as `validate` does: names, counts, labels, types of constants.
 /// Cross-field checks run only where every value is known.
 pub fn check(schema: &'static Schema, body: &Body, diagnostics: &mut Diagnostics) {
+    decode_known(schema, body, diagnostics);
+}
+
+/// The same; what comes back holds the values that are known, and defaults for the others.
+pub fn decode_known(schema: &'static Schema, body: &Body, diagnostics: &mut Diagnostics) -> Box<dyn Any> {
     let mut scratch = (schema.default)();
     decode_into(&mut *scratch, schema, body, diagnostics);
+    scratch
 }
 
 pub(super) fn decode_into(target: &mut dyn Any, schema: &'static Schema, body: &Body, diagnostics: &mut Diagnostics) {

@@ -12,7 +12,7 @@ mod types;
 
 pub use body::{AttributeItem, BlockItem, Body, Item};
 pub use bytes::ByteSize;
-pub use decode::{check, decode};
+pub use decode::{check, decode, decode_known};
 pub use schema::{AttributeField, BlockField, Field, FieldKind, FlattenField, Repeat, Schema};
 pub use slot::Labelled;
 pub use types::{Attribute, Enumeration, ValueError};

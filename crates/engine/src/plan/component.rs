@@ -12,7 +12,8 @@ use super::walk::{At, Failure, Outcome};
 use super::{Building, Entry, Planner, wrapped};
 use crate::engine::Inner;
 use crate::live::{Erased, What, evaluated};
-use crate::run::{panic_text, span};
+use crate::run::panic_text;
+use crate::trace;
 
 impl Planner<'_> {
     /// The evaluated statements of a node.
@@ -24,6 +25,7 @@ impl Planner<'_> {
 
     pub(super) async fn component(&mut self, at: At<'_, '_>, registration: &Registration) -> Result<Outcome, Failure> {
         let body = self.body(&at)?;
+        self.check_kinds(&body)?;
         let live = self.live.get(&at.id).cloned();
         let before = live.as_ref().and_then(|live| match &live.what {
             // Hiding or showing a node's metrics makes it another one.
@@ -57,6 +59,10 @@ impl Planner<'_> {
             None => self.fresh_node(&at.id),
         };
         let replaces = before.is_some();
+        // What was true of the arguments before is no news.
+        let known = before.map(|(_, component)| registration.notes(&*component.args)).unwrap_or_default();
+        let mut notes = registration.notes(&*args);
+        notes.retain(|note| !known.contains(note));
         let said = node.health().report();
         let block = Arc::clone(&at.frame.structure.nodes[at.index].block);
         let mut context = BuildContext::new(&node);
@@ -90,6 +96,7 @@ impl Planner<'_> {
             replaces,
             shown: self.metrics,
             said,
+            notes,
         })));
         Ok(Outcome { exports })
     }
@@ -147,7 +154,7 @@ async fn build(
     context: &mut BuildContext<'_>,
 ) -> Result<Built, BuildError> {
     let deadline = engine.settings.build_deadline;
-    let span = span(context.id());
+    let span = trace::build(context.id());
     let build = AssertUnwindSafe(async { registration.build(args, context).await }).catch_unwind();
     match tokio::time::timeout(deadline, build.instrument(span)).await {
         Ok(Ok(built)) => built,

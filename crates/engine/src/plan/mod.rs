@@ -4,6 +4,7 @@ mod component;
 mod custom;
 mod foreach;
 mod import;
+mod kinds;
 mod program;
 mod value;
 mod walk;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use corten_component::node::{Node, Pending};
-use corten_component::{Body, HealthReport, Instance, NodeId, Registration};
+use corten_component::{Body, HealthReport, Instance, NodeId, Note, Registration};
 use corten_syntax::ast::Block;
 use corten_syntax::{Diagnostic, Diagnostics, Object, SourceMap};
 
@@ -68,6 +69,8 @@ pub(crate) struct Building {
     pub(crate) shown: bool,
     /// What the instance before it said last.
     pub(crate) said: Option<HealthReport>,
+    /// What is worth knowing about its arguments, as far as it is new.
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Entry {

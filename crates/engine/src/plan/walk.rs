@@ -5,12 +5,14 @@ use std::time::Instant;
 
 use corten_component::{BoxFuture, HealthReport, HealthState, NodeId};
 use corten_syntax::{Diagnostic, Diagnostics, Object};
+use tracing::Instrument;
 
 use super::{Entry, Mode, Planner};
 use crate::error::summary;
 use crate::graph::Kind;
 use crate::live::{LiveNode, What, inner_path};
 use crate::module::Frame;
+use crate::trace;
 
 /// What a node's evaluation gave.
 pub(super) struct Outcome {
@@ -46,7 +48,7 @@ impl Planner<'_> {
                 let before = self.live.get(&id).map(|live| self.exports_of(live));
                 let mark = self.entries.len();
                 let (started, at) = (Instant::now(), At { frame: &mut *frame, index, id: id.clone(), force });
-                let outcome = self.evaluate(at).await;
+                let outcome = self.evaluate(at).instrument(trace::node(&id)).await;
                 let took = started.elapsed();
                 self.engine.metrics.evaluated(took, &id);
                 tracing::debug!(node_id = %id, duration = ?took, "finished node evaluation");

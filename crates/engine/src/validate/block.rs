@@ -15,7 +15,15 @@ impl Validation<'_> {
     pub(super) fn block(&self, structure: &Structure, node: &NodeDef, diagnostics: &mut Diagnostics) {
         let body = Body::constants(&node.block, diagnostics);
         match &node.kind {
-            Kind::Component(registration) => check((registration.schema)(), &body, diagnostics),
+            Kind::Component(registration) => {
+                check((registration.schema)(), &body, diagnostics);
+                for note in registration.notes_of(&body) {
+                    let span = note.fields.first().map_or(body.span, |field| body.locate(field));
+                    let mut diagnostic = Diagnostic::note(span, note.message);
+                    diagnostic.help = note.help;
+                    diagnostics.push(diagnostic);
+                }
+            }
             Kind::Custom(definition) => custom(node, definition, &body, diagnostics),
             Kind::Import(kind) => import::check(*kind, &body, &*self.settings.fetch, diagnostics),
             Kind::Argument => check(ArgumentArguments::schema(), &body, diagnostics),

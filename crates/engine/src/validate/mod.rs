@@ -16,7 +16,7 @@ use crate::{Settings, Source};
 /// declares, arguments of custom components, deprecated functions.
 ///
 /// Nothing is evaluated, built or fetched, and only the source's own files are read; what an import brings is
-/// trusted. Warnings count as diagnostics too. An unreadable source is one diagnostic without a place.
+/// trusted. Warnings and notes count as diagnostics too. An unreadable source is one diagnostic without a place.
 pub fn validate(source: &Source, settings: &Settings) -> (SourceMap, Diagnostics) {
     let mut map = SourceMap::default();
     let texts = match source.read() {

@@ -16,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Why a command failed, as it is printed after `Error: `. Lines after the first are printed as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub struct Failure {
     /// The message.
     pub(crate) message: String,
     /// Whether an empty line goes to standard output first, as after diagnostics.
@@ -33,6 +33,14 @@ impl Failure {
         Self { message: message.into(), after_diagnostics: true }
     }
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// Runs the command that the arguments name; the first is the program's own name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

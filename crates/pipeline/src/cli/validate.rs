@@ -7,7 +7,8 @@ use corten_engine::{Settings, Source};
 use corten_syntax::{Severity, render};
 
 use super::{Failure, colour, complain, flags};
-use crate::{components, run};
+use crate::components;
+use crate::run::host_blocks_for_validation;
 
 pub(super) fn command() -> Command {
     Command::new("validate")
@@ -35,16 +36,19 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         )));
     }
     let mut settings = Settings::new(components::registry().map_err(|error| Failure::new(error.to_string()))?);
-    settings.host_blocks = run::host_blocks_for_validation();
+    settings.host_blocks = host_blocks_for_validation();
     settings.fetch = std::sync::Arc::new(crate::fetch::Network);
     let (map, diagnostics) = corten_engine::validate(&Source::path(path), &settings);
     if diagnostics.is_empty() {
         return Ok(());
     }
     complain(&render(&diagnostics, &map, colour()));
-    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    match failed || !matches.get_flag("allow-warnings") {
-        true => Err(Failure::after_diagnostics("validation failed")),
-        false => Ok(()),
+    // Notes are no reason to fail.
+    match diagnostics.iter().map(|diagnostic| diagnostic.severity).max() {
+        Some(Severity::Error) => Err(Failure::after_diagnostics("validation failed")),
+        Some(Severity::Warning) if !matches.get_flag("allow-warnings") => {
+            Err(Failure::after_diagnostics("validation failed"))
+        }
+        _ => Ok(()),
     }
 }

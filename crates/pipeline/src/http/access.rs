@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 
-use crate::run::blocks::Http;
+use crate::run::blocks::http::Http;
 
 /// What the `http` block demands.
 #[derive(Clone, Default)]
@@ -54,7 +54,7 @@ fn given(headers: &HeaderMap) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::blocks::{Auth, Basic, Filter};
+    use crate::run::blocks::http::{Auth, Basic, Filter};
     use corten_syntax::Secret;
 
     fn access(filter: Option<Filter>) -> Access {

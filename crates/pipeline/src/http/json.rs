@@ -8,13 +8,13 @@ use corten_syntax::{Number, Value};
 use serde_json::{Map, Value as Json, json};
 
 /// An entry of a list: no arguments.
-pub(super) fn summary(info: &ComponentInfo) -> Json {
-    Json::Object(fields(info))
+pub(super) fn summary(info: &ComponentInfo, debugged: bool) -> Json {
+    Json::Object(fields(info, debugged))
 }
 
 /// Everything about one component.
-pub(super) fn detail(info: &ComponentInfo) -> Json {
-    let mut fields = fields(info);
+pub(super) fn detail(info: &ComponentInfo, debugged: bool) -> Json {
+    let mut fields = fields(info, debugged);
     fields.insert("arguments".into(), body(&info.arguments));
     fields.insert("exports".into(), body(&info.exports));
     if !info.created_module_ids.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn detail(info: &ComponentInfo) -> Json {
     Json::Object(fields)
 }
 
-fn fields(info: &ComponentInfo) -> Map<String, Json> {
+fn fields(info: &ComponentInfo, debugged: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     fields.insert("name".into(), json!(info.name));
     fields.insert("type".into(), json!("block"));
@@ -37,7 +37,7 @@ fn fields(info: &ComponentInfo) -> Map<String, Json> {
     fields.insert("dataFlowEdgesTo".into(), json!(info.data_flow_edges_to));
     fields.insert("health".into(), health(&info.health));
     fields.insert("original".into(), json!(""));
-    fields.insert("liveDebuggingEnabled".into(), json!(false));
+    fields.insert("liveDebuggingEnabled".into(), json!(debugged));
     fields
 }
 

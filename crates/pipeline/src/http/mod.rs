@@ -1,10 +1,11 @@
-//! The HTTP server: probes, reload, metrics, the component API and the summary page.
+//! The HTTP server: probes, reload, metrics, the component API, live debugging and the summary page.
 
 mod access;
 mod figures;
 mod graph;
 mod guard;
 mod json;
+mod live;
 mod page;
 mod reply;
 mod router;
@@ -12,4 +13,5 @@ mod server;
 mod style;
 
 use access::Access;
+pub(crate) use live::Debugging;
 pub(crate) use server::{Protection, Server, Wanted};

@@ -1,15 +1,15 @@
 //! What a route answers.
 
-use bytes::Bytes;
+use corten_net::Body;
 use http::{HeaderValue, StatusCode, header};
 
-/// A whole answer.
-#[derive(Debug, Clone)]
+/// An answer.
+#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
     pub(super) headers: Vec<(header::HeaderName, HeaderValue)>,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
 }
 
 impl Reply {
@@ -27,6 +27,11 @@ impl Reply {
         Self::new(StatusCode::OK, "text/html; charset=utf-8", body)
             .with(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))
             .with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+    }
+
+    /// A body that comes bit by bit.
+    pub(super) fn stream(content_type: &'static str, body: Body) -> Self {
+        Self { body, ..Self::new(StatusCode::OK, content_type, String::new()) }
     }
 
     pub(super) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {

@@ -1,15 +1,17 @@
 //! Paths and what they answer. Bodies that probes read are Alloy's, word for word.
 
+use std::sync::Arc;
+
 use corten_engine::ComponentInfo;
 use http::{HeaderValue, Method, StatusCode, header, request};
 use serde_json::{Value as Json, json};
 
 use super::reply::Reply;
-use super::{guard, json, page};
+use super::{guard, json, live, page};
 use crate::run::Control;
 
 /// Answers a request that may be asked.
-pub(super) async fn answer(control: &Control, request: &request::Parts) -> Reply {
+pub(super) async fn answer(control: &Arc<Control>, request: &request::Parts) -> Reply {
     let path = request.uri.path();
     match path {
         "/-/ready" | "/ready" => ready(control),
@@ -40,7 +42,7 @@ fn healthy(control: &Control) -> Reply {
     Reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("unhealthy components: {}\n", bad.join(", ")))
 }
 
-async fn reload(control: &Control, request: &request::Parts) -> Reply {
+async fn reload(control: &Arc<Control>, request: &request::Parts) -> Reply {
     if !matches!(request.method, Method::GET | Method::POST) {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST\n")
             .with(header::ALLOW, HeaderValue::from_static("GET, POST"));
@@ -81,7 +83,7 @@ fn component_api(control: &Control, path: &str, rest: &str) -> Reply {
     }
 }
 
-fn web(control: &Control, request: &request::Parts, path: &str) -> Reply {
+fn web(control: &Arc<Control>, request: &request::Parts, path: &str) -> Reply {
     let prefix = control.options.ui_prefix.trim_end_matches('/');
     let Some(below) = path.strip_prefix(prefix).filter(|below| below.is_empty() || below.starts_with('/')) else {
         return not_found(path);
@@ -100,15 +102,17 @@ fn web(control: &Control, request: &request::Parts, path: &str) -> Reply {
         };
     }
     match below.strip_prefix("/api/v0/web/") {
-        Some(rest) => web_api(control, rest).unwrap_or_else(|| not_found(path)),
+        Some(rest) => web_api(control, rest, request.uri.query().unwrap_or_default()).unwrap_or_else(|| not_found(path)),
         None => not_found(path),
     }
 }
 
-fn web_api(control: &Control, rest: &str) -> Option<Reply> {
+fn web_api(control: &Arc<Control>, rest: &str, query: &str) -> Option<Reply> {
+    let debugged = |info: &ComponentInfo| control.debugging.is_enabled() && live::can_be_debugged(info);
     let list = |wanted: &dyn Fn(&ComponentInfo) -> bool| {
         let components = control.engine.components();
-        Reply::json(&components.iter().filter(|info| wanted(info)).map(json::summary).collect::<Json>())
+        let shown = components.iter().filter(|info| wanted(info)).map(|info| json::summary(info, debugged(info)));
+        Reply::json(&shown.collect::<Json>())
     };
     match rest {
         "components" => return Some(list(&|info| info.module_id.is_empty())),
@@ -117,7 +121,13 @@ fn web_api(control: &Control, rest: &str) -> Option<Reply> {
         _ => {}
     }
     if let Some(id) = rest.strip_prefix("components/") {
-        return control.engine.component(&decoded(id)).map(|info| Reply::json(&json::detail(&info)));
+        return control.engine.component(&decoded(id)).map(|info| Reply::json(&json::detail(&info, debugged(&info))));
+    }
+    if let Some(id) = rest.strip_prefix("debug/") {
+        return Some(live::debug(control, &decoded(id), query));
+    }
+    if let Some(module) = rest.strip_prefix("graph").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Some(live::graph(control, decoded(module).trim_matches('/'), query));
     }
     let module = decoded(rest.strip_prefix("modules/")?.strip_suffix("/components")?);
     Some(list(&|info| info.module_id == module))

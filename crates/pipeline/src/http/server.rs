@@ -13,7 +13,7 @@ use super::guard::Hosts;
 use super::reply::Reply;
 use super::{Access, router};
 use crate::run::Control;
-use crate::run::blocks::{Http, Tls};
+use crate::run::blocks::http::{Http, Tls};
 
 /// What the `http` block says, ready for use.
 #[derive(Clone, Default)]
@@ -163,12 +163,14 @@ impl Handler for Site {
             let (parts, _) = request.into_parts();
             let reply = self.answer(&parts).await;
             let length = reply.body.len();
-            let body = if parts.method == Method::HEAD { Body::empty() } else { Body::from(reply.body) };
+            let body = if parts.method == Method::HEAD { Body::empty() } else { reply.body };
             let mut response = Response::new(body);
             *response.status_mut() = reply.status;
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            if let Some(length) = length {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
             headers.extend(reply.headers);
             response
         })

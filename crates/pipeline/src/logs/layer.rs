@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
+use corten_component::TRACE_TARGET;
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::subscriber::Interest;
@@ -14,9 +15,25 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::Logs;
 use super::format::{Attribute, Attributes, Record};
+use crate::traces::Traces;
 
-/// Hands events to the log, with the fields of the spans around them.
-pub(super) struct Recorder(pub(super) Logs);
+/// Hands events to the log, with the fields of the spans around them. It also decides which spans exist at all.
+pub(super) struct Recorder {
+    pub(super) logs: Logs,
+    /// Spans that only exist to be exported exist where this says so.
+    pub(super) traces: Option<Traces>,
+}
+
+impl Recorder {
+    fn is_traced(&self) -> bool {
+        self.traces.as_ref().is_some_and(Traces::is_on)
+    }
+}
+
+/// Whether a span is there to be exported, and says nothing in log lines.
+fn is_trace(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == TRACE_TARGET
+}
 
 /// The fields of a span, kept with it.
 struct SpanAttributes(Attributes);
@@ -71,15 +88,24 @@ fn wanted(metadata: &Metadata<'_>) -> bool {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_trace(metadata) && !self.is_traced() {
+            return Interest::never();
+        }
         if wanted(metadata) { Interest::sometimes() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        if is_trace(metadata) {
+            return self.is_traced();
+        }
         // Spans carry the component's name to the events inside, so they exist at every level.
-        wanted(metadata) && (metadata.is_span() || self.0.enabled(*metadata.level()))
+        wanted(metadata) && (metadata.is_span() || self.logs.enabled(*metadata.level()))
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+        if is_trace(attributes.metadata()) {
+            return;
+        }
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         if let Some(span) = context.span(id) {
@@ -116,7 +142,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
         // What the event says itself holds over the spans around it.
         attributes.retain(|(name, _)| fields.attributes.iter().all(|(own, _)| own != name));
         attributes.append(&mut fields.attributes);
-        self.0.write(Record {
+        self.logs.write(Record {
             time: SystemTime::now(),
             level: *event.metadata().level(),
             message: fields.message,

@@ -25,6 +25,8 @@ use format::Record;
 use limit::{Limiter, Verdict};
 use writer::Writer;
 
+use crate::traces::{Spans, Traces};
+
 /// What waits for the `logging` block, at most.
 const EARLY_BYTES: usize = 256 * 1024;
 
@@ -89,9 +91,10 @@ impl Logs {
         }))
     }
 
-    /// Makes this the log of the process; `false` if another one is.
-    pub fn install(&self) -> bool {
-        let subscriber = tracing_subscriber::registry().with(layer::Recorder(self.clone()));
+    /// Makes this the log of the process, and lets its spans be traced; `false` if another one is.
+    pub(crate) fn install(&self, traces: &Traces) -> bool {
+        let recorder = layer::Recorder { logs: self.clone(), traces: Some(traces.clone()) };
+        let subscriber = tracing_subscriber::registry().with(recorder).with(Spans(traces.clone()));
         tracing::subscriber::set_global_default(subscriber).is_ok()
     }
 
@@ -221,7 +224,7 @@ mod tests {
 
         fn during(&self, act: impl FnOnce()) {
             tracing::subscriber::with_default(
-                tracing_subscriber::registry().with(layer::Recorder(self.logs.clone())),
+                tracing_subscriber::registry().with(layer::Recorder { logs: self.logs.clone(), traces: None }),
                 act,
             );
         }

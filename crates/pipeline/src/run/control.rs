@@ -10,10 +10,13 @@ use corten_component::metrics::{self, Counter, Gauge};
 use corten_engine::{Engine, LoadError, LoadReport};
 use tokio::sync::watch;
 
+use super::exposed::exposed;
 use super::guide;
 use super::{Options, Source};
+use crate::http::Debugging;
 use crate::notify::Notifier;
 use crate::text;
+use crate::traces::Traces;
 
 /// What signals and HTTP act upon.
 pub(crate) struct Control {
@@ -22,6 +25,10 @@ pub(crate) struct Control {
     pub(crate) options: Options,
     pub(crate) notifier: Notifier,
     pub(crate) started: SystemTime,
+    pub(crate) debugging: Debugging,
+    traces: Traces,
+    /// Files of which a warning has been given.
+    exposed: Mutex<Vec<String>>,
     /// One load at a time, from RELOADING to READY.
     loading: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
@@ -49,7 +56,13 @@ struct LoadMetrics {
 const HASH: &str = "alloy_config_hash";
 
 impl Control {
-    pub(crate) fn new(engine: Engine, metrics: metrics::Registry, options: Options, notifier: Notifier) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        metrics: metrics::Registry,
+        options: Options,
+        traces: Traces,
+        debugging: Debugging,
+    ) -> Self {
         let scope = metrics.process();
         let load = LoadMetrics {
             successful: scope.gauge(
@@ -69,8 +82,11 @@ impl Control {
             engine,
             metrics,
             options,
-            notifier,
+            notifier: Notifier::from_environment(),
             started: SystemTime::now(),
+            debugging,
+            traces,
+            exposed: Mutex::default(),
             loading: tokio::sync::Mutex::new(()),
             stopping: AtomicBool::new(false),
             last_load: Mutex::default(),
@@ -188,12 +204,31 @@ impl Control {
                 let since = when.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 self.load.timestamp.set(since.as_secs_f64());
                 self.publish_hash(&report.sha256);
+                self.traces.follow(&self.engine);
+                self.warn_of_exposed(&report.secret_files);
             }
             Err(_) => {
                 self.load.successful.set(0.0);
                 self.load.failures.inc();
             }
         }
+    }
+
+    /// Says once which files others can read the secrets of.
+    fn warn_of_exposed(&self, secret_files: &[String]) {
+        let found = match &self.options.source {
+            Source::Path(_) => exposed(secret_files),
+            Source::Default => Vec::new(),
+        };
+        let mut known = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in found.iter().filter(|file| !known.iter().any(|other| other == **file)) {
+            tracing::warn!(
+                file,
+                "the configuration holds a secret and everybody on this machine can read it: take the right to read \
+                 from others (chmod o-r), or keep the secret in a file of its own with local.file"
+            );
+        }
+        *known = found.into_iter().map(str::to_owned).collect();
     }
 
     fn publish_hash(&self, sha256: &str) {

@@ -3,6 +3,7 @@
 pub(crate) mod blocks;
 mod control;
 mod drain;
+mod exposed;
 mod guide;
 mod serve;
 mod storage;
@@ -13,7 +14,9 @@ use std::time::Duration;
 use corten_component::metrics;
 
 use crate::cli::Failure;
+use crate::http::{Debugging, Wanted};
 use crate::logs::Logs;
+use crate::traces::Traces;
 
 pub(crate) use control::Control;
 pub use storage::Storage;
@@ -75,24 +78,33 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// Name look-ups, file reads, compression: few at a time.
 const BLOCKING_THREADS: usize = 8;
 
-/// Runs until a signal ends it. Takes over the process: its log, its signals, its panic hook.
-pub(crate) fn run(options: Options) -> Result<(), Failure> {
+/// Runs a configuration until a signal ends it, as `corten run` does.
+///
+/// Takes over the process, so there is one call in a process: it becomes the `tracing` subscriber (which it leaves
+/// alone if there is one), sets the panic hook, handles SIGHUP, SIGTERM and SIGINT, speaks to systemd, writes the log
+/// to standard error, and runs on threads of its own. It must not be called inside a tokio runtime. A pipeline
+/// beside other work is `corten_engine::Engine` with [`registry`](crate::registry).
+///
+/// # Errors
+/// If the storage is in use, the address of the HTTP server cannot be had, the first load fails (its diagnostics
+/// stand on standard error by then), or a second signal cuts the drain short.
+pub fn run(options: Options) -> Result<(), Failure> {
     crate::allocator::set_up();
     let metrics = metrics::Registry::new();
-    let logs = Logs::stderr(&metrics);
-    logs.install();
+    let (logs, traces) = (Logs::stderr(&metrics), Traces::new(&metrics));
+    logs.install(&traces);
     count_panics(&metrics, &logs);
-    let result = run_with(options, metrics, &logs);
+    let result = run_with(options, metrics, &logs, traces);
     logs.give_up_waiting();
     logs.flush(LAST_LINES);
     result
 }
 
-fn run_with(options: Options, metrics: metrics::Registry, logs: &Logs) -> Result<(), Failure> {
+fn run_with(options: Options, metrics: metrics::Registry, logs: &Logs, traces: Traces) -> Result<(), Failure> {
     let storage = options.storage.as_deref().map(Storage::lock).transpose().map_err(Failure::new)?;
     let runtime = runtime(options.data_cores)
         .map_err(|error| Failure::new(format!("starting threads: {}", crate::text::io(&error))))?;
-    let result = runtime.block_on(serve::serve(options, metrics, logs.clone()));
+    let result = runtime.block_on(serve::serve(options, metrics, logs.clone(), traces));
     // What was abandoned must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     drop(storage);
@@ -134,5 +146,5 @@ fn count_panics(metrics: &metrics::Registry, logs: &Logs) {
 /// The blocks that the process handles, for checking a file; they change nothing that anyone sees.
 pub(crate) fn host_blocks_for_validation() -> Vec<corten_engine::HostBlock> {
     let metrics = metrics::Registry::new();
-    blocks::all(Logs::stderr(&metrics), crate::http::Wanted::default())
+    blocks::all(Logs::stderr(&metrics), Traces::new(&metrics), Debugging::default(), Wanted::default())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corten_component::metrics;
 use corten_component::node::Services;
+use corten_delivery::Arena;
 use corten_engine::{Engine, LoadError, LoadStage, Settings};
 use corten_syntax::render;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,13 +14,19 @@ use tokio::sync::Notify;
 use super::drain::{Drained, drain, lost};
 use super::{Control, Options, Source, blocks, guide};
 use crate::cli::{Failure, colour, complain, print};
-use crate::http::{Server, Wanted};
+use crate::http::{Debugging, Server, Wanted};
 use crate::logs::Logs;
-use crate::notify::{Notifier, watchdog_interval};
+use crate::notify::watchdog_interval;
+use crate::traces::Traces;
 use crate::{components, process};
 
 /// The HTTP server ends last, so that the drain can be watched.
-pub(super) async fn serve(options: Options, metrics: metrics::Registry, logs: Logs) -> Result<(), Failure> {
+pub(super) async fn serve(
+    options: Options,
+    metrics: metrics::Registry,
+    logs: Logs,
+    traces: Traces,
+) -> Result<(), Failure> {
     // Before anything else: a signal during the load must not be the default's sudden end.
     let mut signals = Signals::new().map_err(|error| Failure::new(format!("listening for signals: {error}")))?;
     tracing::info!(
@@ -34,10 +41,11 @@ pub(super) async fn serve(options: Options, metrics: metrics::Registry, logs: Lo
     process::register(&metrics);
     let wanted = Wanted::default();
     let mut server = Server::bind(&options.listen, wanted.clone()).map_err(Failure::new)?;
-    let settings = settings(&options, &metrics, &logs, &wanted)?;
+    let (mut settings, arena) = settings(&options, &metrics)?;
     let budget = settings.services.get::<corten_delivery::Budget>();
-    let engine = Engine::new(settings);
-    let control = Arc::new(Control::new(engine, metrics, options, Notifier::from_environment()));
+    let debugging = Debugging::default();
+    settings.host_blocks = blocks::all(logs.clone(), traces.clone(), debugging.clone(), wanted);
+    let control = Arc::new(Control::new(Engine::new(settings), metrics, options, traces.clone(), debugging));
 
     let loaded = tokio::select! {
         loaded = control.load() => loaded,
@@ -68,19 +76,22 @@ pub(super) async fn serve(options: Options, metrics: metrics::Registry, logs: Lo
 
     let heart = tokio::spawn(heartbeat(Arc::clone(&control)));
     let trim = budget.map(|budget| tokio::spawn(crate::allocator::trim_after_drains(budget)));
-    let result = work(&control, &mut server, &mut signals).await;
+    let pump = tokio::spawn(traces.clone().run(Arc::clone(&arena)));
+    let result = work(&control, &mut server, &mut signals, &traces, &arena).await;
+    pump.abort();
     heart.abort();
     trim.inspect(tokio::task::JoinHandle::abort);
     result
 }
 
-fn settings(options: &Options, metrics: &metrics::Registry, logs: &Logs, wanted: &Wanted) -> Result<Settings, Failure> {
+fn settings(options: &Options, metrics: &metrics::Registry) -> Result<(Settings, Arc<Arena>), Failure> {
     let registry = components::registry().map_err(|error| Failure::new(error.to_string()))?;
     let mut services = Services::default();
     let budget = corten_delivery::Budget::new(corten_delivery::default_limit());
     budget.register_metrics(&metrics.process());
     // One arena for receivers, batches and queues: what lies in it is charged once, whoever holds it.
-    services.insert(corten_delivery::Arena::new(Arc::clone(&budget)));
+    let arena = Arena::new(Arc::clone(&budget));
+    services.insert(Arc::clone(&arena));
     services.insert(budget);
     let mut settings = Settings::new(registry);
     settings.metrics = metrics.clone();
@@ -88,9 +99,8 @@ fn settings(options: &Options, metrics: &metrics::Registry, logs: &Logs, wanted:
     if let Some(storage) = &options.storage {
         settings.storage_path.clone_from(storage);
     }
-    settings.host_blocks = blocks::all(logs.clone(), wanted.clone());
     settings.fetch = Arc::new(crate::fetch::Network);
-    Ok(settings)
+    Ok((settings, arena))
 }
 
 /// Diagnostics go to standard error; the failure has the last word.
@@ -104,7 +114,13 @@ fn load_failure(error: &LoadError) -> Failure {
     Failure::after_diagnostics("could not perform the initial load successfully")
 }
 
-async fn work(control: &Arc<Control>, server: &mut Server, signals: &mut Signals) -> Result<(), Failure> {
+async fn work(
+    control: &Arc<Control>,
+    server: &mut Server,
+    signals: &mut Signals,
+    traces: &Traces,
+    arena: &Arena,
+) -> Result<(), Failure> {
     // A wish, not a queue: ten signals during one reload are one more reload.
     let wish = Arc::new(Notify::new());
     let reloader = {
@@ -136,6 +152,8 @@ async fn work(control: &Arc<Control>, server: &mut Server, signals: &mut Signals
     control.begin_stop();
     control.notifier.stopping("draining");
     tracing::info!("draining; a second signal ends at once");
+    // The last that can still leave by the pipeline.
+    traces.flush(arena).await;
     let drained = tokio::select! {
         drained = drain(&control.engine, &control.metrics, control.options.drain_deadline) => drained,
         () = signals.end() => {

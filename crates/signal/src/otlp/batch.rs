@@ -339,6 +339,24 @@ impl Signal for Batch {
         Kinds(self.kind.bit())
     }
 
+    fn kind_name(place: usize) -> &'static str {
+        // As Alloy's live debugging calls them.
+        match SignalKind::ALL.get(place) {
+            Some(SignalKind::Traces) => "otel_trace",
+            Some(SignalKind::Metrics) => "otel_metric",
+            Some(SignalKind::Logs) => "otel_log",
+            _ => "otel_profile",
+        }
+    }
+
+    fn output(field: &str) -> Option<Kinds> {
+        SignalKind::ALL.into_iter().find(|kind| kind.name() == field).map(|kind| Kinds(kind.bit()))
+    }
+
+    fn describe(&self) -> String {
+        super::describe::describe(self)
+    }
+
     fn receipt(&self) -> &Receipt {
         &self.receipt
     }

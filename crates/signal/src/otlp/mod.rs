@@ -6,6 +6,7 @@
 
 mod batch;
 mod check;
+mod describe;
 pub mod door;
 mod edit;
 pub mod json;
