@@ -9,7 +9,9 @@ use corten_syntax::{Diagnostics, Object};
 use crate::arguments::{Body, Schema, decode, decode_known};
 use crate::metrics::MetricDoc;
 use crate::node::RunState;
-use crate::{Arguments, BoxFuture, BuildContext, BuildError, Component, ExportField, Exports, Note, RunContext, RunError};
+use crate::{
+    Arguments, BoxFuture, BuildContext, BuildError, Component, ExportField, Exports, Note, RunContext, RunError,
+};
 
 type Erased = Arc<dyn Any + Send + Sync>;
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use corten_component::metrics::{Registry, Scope};
 use corten_component::node::{Node, Services};
-use corten_component::{BoxFuture, BuildContext, Consume, Fanout, NodeId, Outcome, Port, Receipt, Refusal, Signal};
+use corten_component::{
+    Attribute, BoxFuture, BuildContext, Consume, Edge, Fanout, NodeId, Outcome, Port, Receipt, Refusal, Signal, Tap,
+};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
@@ -174,4 +176,80 @@ fn metrics_of_a_node_survive_its_instances() {
     registry.node(&id).counter("n_total", "N.", &[]).inc();
     assert!(registry.render().contains(r#"n_total{component_id="x.y.z",component_path="/lib.a"} 2"#));
     assert_eq!(id.to_string(), "lib.a/x.y.z");
+}
+
+/// Wants every item but those that come while it is told not to.
+#[derive(Default)]
+struct Eye {
+    seen: Mutex<Vec<String>>,
+    closed: std::sync::atomic::AtomicBool,
+}
+
+impl Tap for Eye {
+    fn wants(&self) -> bool {
+        !self.closed.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn take(&self, text: &Arc<str>) {
+        self.seen.lock().unwrap().push(text.to_string());
+    }
+}
+
+/// A fan-out as an argument gives it: with edges.
+fn decoded(ports: &[Port<Item>]) -> (Fanout<Item>, Vec<Arc<Edge>>) {
+    let fanout = Fanout::from_value(&Fanout::new(ports.iter().cloned()).to_value()).unwrap();
+    let edges = fanout.ports().iter().map(|port| Arc::clone(port.edge().expect("an edge"))).collect();
+    (fanout, edges)
+}
+
+#[tokio::test]
+async fn what_passes_an_edge_is_seen_only_while_somebody_looks() {
+    let taking = Port::to(Arc::new(Sink::default()) as Arc<dyn Consume<Item>>);
+    let (fanout, edges) = decoded(&[taking.clone(), refusing(Refusal::retry("down"))]);
+    let (other, others) = decoded(&[taking]);
+    let send = async |fanout: &Fanout<Item>| fanout.consume(Item(1, Receipt::none())).await.unwrap();
+    send(&fanout).await;
+    let eye = Arc::<Eye>::default();
+    let watching = edges[0].tap(Arc::clone(&eye) as Arc<dyn Tap>);
+    let counting = edges[1].watch();
+    send(&fanout).await;
+    eye.closed.store(true, std::sync::atomic::Ordering::Relaxed);
+    send(&fanout).await;
+    send(&other).await;
+    assert_eq!(*eye.seen.lock().unwrap(), ["1 items"]);
+    assert_eq!(edges[0].counts(), [("test.Item", 2)]);
+    assert_eq!(counting.edge().counts(), [], "what was refused has not passed");
+    assert_eq!(others[0].counts(), [], "another way to the same port");
+    drop(watching);
+    send(&fanout).await;
+    assert_eq!(edges[0].counts(), [("test.Item", 2)]);
+}
+
+#[tokio::test]
+async fn of_the_branches_of_a_fan_out_only_one_shows_the_item() {
+    let port = || Port::to(Arc::new(Sink::default()) as Arc<dyn Consume<Item>>);
+    let (fanout, edges) = decoded(&[port(), port()]);
+    let eye = Arc::<Eye>::default();
+    let _watching: Vec<_> = edges.iter().map(|edge| edge.tap(Arc::clone(&eye) as Arc<dyn Tap>)).collect();
+    fanout.consume(Item(1, Receipt::none())).await.unwrap();
+    assert_eq!(eye.seen.lock().unwrap().len(), 1);
+    assert!(edges.iter().all(|edge| edge.counts() == [("test.Item", 1)]));
+}
+
+#[test]
+fn a_port_that_is_built_knows_what_it_will_take() {
+    struct Nothing;
+    impl Consume<Item> for Nothing {
+        fn consume(&self, _: Item) -> BoxFuture<'_, Result<(), Refusal>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn kinds(&self) -> corten_component::Kinds {
+            corten_component::Kinds(2)
+        }
+    }
+    let node = node();
+    let mut cx = BuildContext::new(&node);
+    let port = cx.port("input", Arc::new(Nothing) as Arc<dyn Consume<Item>>);
+    assert_eq!(port.kinds(), corten_component::Kinds(2));
+    assert_eq!(cx.into_pending().ports.len(), 1);
 }

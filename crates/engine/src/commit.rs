@@ -241,7 +241,20 @@ fn start(
 ) -> LiveNode {
     let evaluation = evaluated();
     let Building {
-        id, name, label, references, exports, body, node, registration, args, instance, pending, shown, notes, ..
+        id,
+        name,
+        label,
+        references,
+        exports,
+        body,
+        node,
+        registration,
+        args,
+        instance,
+        pending,
+        shown,
+        notes,
+        ..
     } = building;
     for Note { message, caution, .. } in notes {
         match caution {

@@ -18,7 +18,8 @@ use crate::live::Graph;
 use crate::load::{Plans, follow_changes};
 use crate::metrics::ControllerMetrics;
 use crate::{
-    ComponentInfo, DrainReport, Fetch, Flow, HealthSummary, HostBlock, LoadError, LoadReport, LoadStage, NoFetch, Source,
+    ComponentInfo, DrainReport, Fetch, Flow, HealthSummary, HostBlock, LoadError, LoadReport, LoadStage, NoFetch,
+    Source,
 };
 
 /// What an engine is made of.

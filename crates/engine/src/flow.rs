@@ -25,7 +25,8 @@ pub(crate) fn flows(engine: &Inner) -> Vec<Flow> {
     let mut flows = Vec::new();
     for (node, component) in graph.components().filter(|(_, component)| !component.uses.is_empty()) {
         let used: Vec<_> = component.uses.iter().filter_map(|id| Some((id, graph.get(id)?.component()?))).collect();
-        let gates: Vec<_> = used.iter().flat_map(|(id, used)| used.node.gates().into_iter().map(|g| (*id, g))).collect();
+        let gates: Vec<_> =
+            used.iter().flat_map(|(id, used)| used.node.gates().into_iter().map(|g| (*id, g))).collect();
         let arguments = statements((component.registration.schema)(), &*component.args);
         each_capsule(&arguments, &mut |value| {
             let Value::Capsule(capsule) = value else { return };

@@ -27,6 +27,8 @@ pub struct HostBlock {
     pub(crate) name: &'static str,
     pub(crate) kind: HostKind,
     pub(crate) schema: fn() -> &'static Schema,
+    /// Arguments that are outputs, and what an output of that kind is usually called.
+    pub(crate) outputs: Vec<(&'static str, &'static str)>,
     decode: Arc<DecodeFn>,
     check: Arc<CheckFn>,
     apply: Arc<ApplyFn>,
@@ -47,10 +49,19 @@ impl HostBlock {
             name,
             kind,
             schema: A::schema,
+            outputs: Vec::new(),
             decode: Arc::new(|body| decode::<A>(body).map(|args| Arc::new(args) as Decoded)),
             check: Arc::new(|_| Ok(())),
             apply: Arc::new(move |args| apply(args.and_then(|args| args.downcast::<A>().ok()))),
         }
+    }
+
+    /// The consumers that `argument` refers to get what goes to an output called `output` (`traces`) elsewhere; those
+    /// that do not take it are refused.
+    #[must_use]
+    pub fn sends(mut self, argument: &'static str, output: &'static str) -> Self {
+        self.outputs.push((argument, output));
+        self
     }
 
     /// Looks at the arguments while a load is planned (reads a certificate, say) and can refuse them. It observes

@@ -14,7 +14,12 @@ struct Logging {
     level: String,
 }
 
+/// Without notes.
 fn check(text: &str) -> Vec<String> {
+    everything(text).into_iter().filter(|line| !line.contains("the sink has no tag")).collect()
+}
+
+fn everything(text: &str) -> Vec<String> {
     let bench = Bench::with(|settings| {
         settings.host_blocks = vec![
             HostBlock::new::<Logging>("logging", HostKind::Config, |_| Ok(())),
@@ -157,4 +162,14 @@ async fn host_blocks_are_applied_when_they_change() {
     assert_eq!(lines, ["1:19 Failed to evaluate node for config block: unrecognized log level \"loud\""]);
     bench.good("").await;
     assert_eq!(told(), [None]);
+}
+
+#[test]
+fn notes_follow_from_what_is_known() {
+    let said = |text: &str| everything(&format!("test.value \"v\" {{ }}\ntest.sink \"s\" {{\n{text}\n}}\n"));
+    assert_eq!(said(""), ["2:1 the sink has no tag | write one"]);
+    assert_eq!(said("  tag = \"\""), ["3:9 the sink has no tag | write one"]);
+    assert!(said("  tag = test.value.v.value").is_empty(), "what is not known says nothing");
+    assert!(said("  tag = \"x\"").is_empty());
+    assert_eq!(said("  tga = 1").len(), 1, "a wrong block has no notes");
 }

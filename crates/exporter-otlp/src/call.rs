@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use corten_component::metrics::Scope;
-use corten_component::{BoxFuture, BuildError};
+use corten_component::{BoxFuture, BuildError, TRACE_TARGET};
 use corten_delivery::{Accepted, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
 use corten_net::client::ClientMeters;
@@ -11,6 +11,7 @@ use corten_net::codec::{Encoding, Level, encode_aside};
 use corten_net::grpc::{Code, Endpoint, GrpcClient, GrpcOptions, Reply, Status};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, header};
 use corten_signal::otlp::{Batch, BodyFormat, PartialSuccess, SignalKind};
+use tracing::Instrument;
 
 use crate::arguments::OtlpArguments;
 
@@ -144,7 +145,18 @@ fn quote(words: &str) -> String {
 
 impl Destination<Batch> for Server {
     fn send(&self, batch: Batch) -> BoxFuture<'_, Result<Accepted, SendError>> {
-        Box::pin(self.call(batch))
+        let span = tracing::info_span!(
+            target: TRACE_TARGET, "SendRequest", span_kind = "client", signal = batch.kind().name(),
+            items = batch.items(), bytes = batch.len(), failed = tracing::field::Empty,
+        );
+        let call = async move {
+            let answer = self.call(batch).await;
+            if answer.is_err() {
+                tracing::Span::current().record("failed", true);
+            }
+            answer
+        };
+        Box::pin(call.instrument(span))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corten_component::metrics::Scope;
-use corten_component::{BoxFuture, BuildError, Invalid};
+use corten_component::{BoxFuture, BuildError, Invalid, TRACE_TARGET};
 use corten_delivery::{Accepted, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
 use corten_net::client::{ClientMeters, ClientOptions, HttpClient, Proxy, Versions};
@@ -13,6 +13,7 @@ use corten_net::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header}
 use corten_net::{Body, http};
 use corten_signal::otlp::{Batch, BodyFormat, SignalKind, json};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::answer::{self, ANSWER_LIMIT};
 use crate::arguments::{Encoding, OtlpHttpArguments};
@@ -181,6 +182,17 @@ fn client(args: &OtlpHttpArguments) -> Result<HttpClient, BuildError> {
 
 impl Destination<Batch> for Server {
     fn send(&self, batch: Batch) -> BoxFuture<'_, Result<Accepted, SendError>> {
-        Box::pin(self.exchange(batch))
+        let span = tracing::info_span!(
+            target: TRACE_TARGET, "SendRequest", span_kind = "client", signal = batch.kind().name(),
+            items = batch.items(), bytes = batch.len(), failed = tracing::field::Empty,
+        );
+        let call = async move {
+            let answer = self.exchange(batch).await;
+            if answer.is_err() {
+                tracing::Span::current().record("failed", true);
+            }
+            answer
+        };
+        Box::pin(call.instrument(span))
     }
 }

@@ -367,3 +367,45 @@ fn without_a_file_it_shows_how_to_send_or_names_the_taken_port() {
     }
     assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "nothing is left behind");
 }
+
+#[test]
+fn what_is_worth_knowing_is_said_when_it_is_new() {
+    let config = |batch: &str, door: &str| {
+        config("").replace(
+            "otelcol.processor.batch \"default\" {",
+            &format!("otelcol.processor.batch \"default\" {{\n{batch}"),
+        ) + &format!(
+            "otelcol.receiver.otlp \"open\" {{\n grpc {{ endpoint = \"{door}\" }}\n http {{\n endpoint = \"127.0.0.1:0\"\n include_metadata = {} }}\n output {{ }}\n}}\n",
+            batch.is_empty()
+        )
+    };
+    let collector = Collector::start(BINARY, &config("", "0.0.0.0:0"));
+    let said = || collector.output().matches("it has neither TLS nor auth").count();
+    eventually("the warning", || (said() == 1).then_some(()));
+    assert!(collector.output().contains("component_id=otelcol.receiver.otlp.open"), "{}", collector.output());
+    // The receiver is replaced, its address is not.
+    assert_eq!(collector.reload(&config("timeout = \"1s\"", "0.0.0.0:0")).0, 200);
+    assert_eq!(said(), 1);
+    assert_eq!(collector.reload(&config("timeout = \"1s\"", "[::]:0")).0, 200);
+    eventually("the other address", || (said() == 2).then_some(()));
+}
+
+#[test]
+fn a_file_with_a_secret_that_all_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let secret = "otelcol.auth.basic \"x\" {\n username = \"u\"\n password = \"canary\"\n}\n";
+    let collector = Collector::start(BINARY, &config(""));
+    let said = || collector.output().matches("everybody on this machine can read it").count();
+    let text = config(secret);
+    std::fs::set_permissions(collector.config_path(), std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    assert_eq!(collector.reload(&text).0, 200);
+    std::fs::set_permissions(collector.config_path(), std::fs::Permissions::from_mode(0o644)).expect("it is ours");
+    assert_eq!(collector.reload(&text).0, 200);
+    eventually("the warning", || (said() == 1).then_some(()));
+    assert_eq!(collector.reload(&text).0, 200);
+    eventually("the last reload", || {
+        (collector.output().matches("msg=\"config reloaded\"").count() == 3).then_some(())
+    });
+    assert_eq!(said(), 1, "once");
+    assert!(!collector.output().contains("canary"));
+}

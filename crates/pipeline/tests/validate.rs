@@ -73,3 +73,25 @@ fn process_blocks_are_checked_too() {
         assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
     }
 }
+
+#[test]
+fn notes_say_what_a_default_means_and_cost_nothing() {
+    let file = |http: &str| {
+        format!(
+            "otelcol.receiver.otlp \"x\" {{\n\thttp {{ {http} }}\n\toutput {{\n\t\tlogs = [otelcol.exporter.debug.d.input]\n\t}}\n}}\n\n\
+             otelcol.exporter.debug \"d\" {{ }}\n"
+        )
+    };
+    let ended = validate(&file(""), &[]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{}", ended.err);
+    for part in ["Note: x.alloy:2:2: http listens on 127.0.0.1:4318, for this machine only", "help: write endpoint = "]
+    {
+        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+    }
+    let ended = validate(&file("endpoint = \"0.0.0.0:4318\""), &[]);
+    assert!(ended.code == Some(0) && ended.err.contains("Note: ") && ended.err.contains("neither TLS nor auth"));
+    for quiet in ["endpoint = \"127.0.0.1:4318\"", "endpoint = sys.env(\"DOOR\")"] {
+        let ended = validate(&file(quiet), &[]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    }
+}

@@ -131,7 +131,12 @@ fn listening(installed: &[(Installed, Arc<Ingest>)]) -> String {
     }
 }
 
-pub(crate) fn address(field: &str, transport: Transport, endpoint: Option<&str>, default: &str) -> Result<Address, BuildError> {
+pub(crate) fn address(
+    field: &str,
+    transport: Transport,
+    endpoint: Option<&str>,
+    default: &str,
+) -> Result<Address, BuildError> {
     let text = endpoint.unwrap_or(default);
     let parsed = match transport {
         Transport::Unix => Address::unix(text.trim_start_matches("unix://").trim_start_matches("unix:")),
@@ -202,7 +207,8 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     }
     let meters = meters(cx, Protocol::Http, &routes);
     let deadline = unless_zero(http.write_timeout).unwrap_or(GRPC_DEADLINE);
-    let ingest = Arc::new(Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
+    let ingest =
+        Arc::new(Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
     let defaults = Limits::default();
     let limits = Limits {
         header_timeout: unless_zero(http.read_header_timeout).unwrap_or(defaults.header_timeout),

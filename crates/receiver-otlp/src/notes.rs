@@ -45,8 +45,10 @@ impl Door<'_> {
             return None;
         }
         let Some(endpoint) = self.endpoint else {
-            let message = format!("{protocol} listens on {default}, for this machine only, since no endpoint is written");
-            let help = format!("write endpoint = {:?} to take data from others", default.replace("127.0.0.1", "0.0.0.0"));
+            let message =
+                format!("{protocol} listens on {default}, for this machine only, since no endpoint is written");
+            let help =
+                format!("write endpoint = {:?} to take data from others", default.replace("127.0.0.1", "0.0.0.0"));
             return Some(Note::new([self.fields[0], self.fields[1]], message).with_help(help));
         };
         if self.guarded || is_local(endpoint) {

@@ -25,7 +25,7 @@ impl Planner<'_> {
 
     pub(super) async fn component(&mut self, at: At<'_, '_>, registration: &Registration) -> Result<Outcome, Failure> {
         let body = self.body(&at)?;
-        self.check_kinds(&body)?;
+        self.check_kinds(&body, &[])?;
         let live = self.live.get(&at.id).cloned();
         let before = live.as_ref().and_then(|live| match &live.what {
             // Hiding or showing a node's metrics makes it another one.
@@ -109,6 +109,7 @@ impl Planner<'_> {
             crate::HostKind::Service => "Failed to evaluate service: ",
         };
         let node = &at.frame.structure.nodes[at.index];
+        self.check_kinds(&body, &host.outputs)?;
         let args = host.decode(&body)?;
         host.check(&args).map_err(|error| {
             let mut diagnostic = wrapped(&node.block, prefix, &error);

@@ -9,27 +9,31 @@ use super::{Entry, Planner};
 
 impl Planner<'_> {
     /// Refuses references to ports whose instance, as it is planned now, does not take what the argument sends.
-    pub(super) fn check_kinds(&self, body: &Body) -> Result<(), Diagnostics> {
+    /// `outputs` gives arguments the name of the output that they are.
+    pub(super) fn check_kinds(&self, body: &Body, outputs: &[(&str, &str)]) -> Result<(), Diagnostics> {
         let mut diagnostics = Diagnostics::new();
-        self.check_body(body, &mut diagnostics);
+        self.check_body(body, outputs, &mut diagnostics);
         if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
     }
 
-    fn check_body(&self, body: &Body, diagnostics: &mut Diagnostics) {
+    fn check_body(&self, body: &Body, outputs: &[(&str, &str)], diagnostics: &mut Diagnostics) {
         for item in &body.items {
             match item {
-                Item::Attribute(attribute) => self.check_attribute(attribute, diagnostics),
-                Item::Block(block) => self.check_body(&block.body, diagnostics),
+                Item::Attribute(attribute) => {
+                    let name: &str = &attribute.name.text;
+                    let output = outputs.iter().find(|(argument, _)| *argument == name).map(|(_, output)| *output);
+                    self.check_attribute(attribute, output.unwrap_or(name), diagnostics);
+                }
+                Item::Block(block) => self.check_body(&block.body, outputs, diagnostics),
             }
         }
     }
 
-    fn check_attribute(&self, attribute: &AttributeItem, diagnostics: &mut Diagnostics) {
+    fn check_attribute(&self, attribute: &AttributeItem, field: &str, diagnostics: &mut Diagnostics) {
         let mut check = |value: &Value, at: &Expr| {
             if let Value::Capsule(capsule) = value
-                && let Some(owner) = self.misfit(capsule, &attribute.name.text)
+                && let Some(owner) = self.misfit(capsule, field)
             {
-                let field = &attribute.name.text;
                 let message = format!("{owner} does not take {field}");
                 let help = format!("take it out of this list, or give {owner} a consumer of {field}");
                 diagnostics.push(Diagnostic::error(at.span, message).with_help(help));

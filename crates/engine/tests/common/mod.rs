@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use corten_component::node::Services;
 use corten_component::{
-    Arguments, BoxFuture, BuildContext, BuildError, Component, Consume, Exports, Fanout, Lease, NoExports, Outcome,
-    Port, Receipt, Refusal, Registration, Registry, Resource, ResourceError, RunContext, RunError, Signal,
+    Arguments, BoxFuture, BuildContext, BuildError, Component, Consume, Exports, Fanout, Kinds, Lease, NoExports, Note,
+    Outcome, Port, Receipt, Refusal, Registration, Registry, Resource, ResourceError, RunContext, RunError, Signal,
 };
 use corten_engine::{Engine, LoadError, LoadReport, Settings, Source};
-use corten_syntax::{SourceMap, Value};
+use corten_syntax::{Secret, SourceMap, Value};
 use tokio::sync::{Notify, watch};
 
 /// An item with a number.
@@ -32,6 +32,19 @@ impl Signal for Item {
     const CAPSULE: &'static str = "test.Consumer";
     fn items(&self) -> u64 {
         1
+    }
+    fn kind(&self) -> Kinds {
+        Kinds(if self.number % 2 == 0 { 1 } else { 2 })
+    }
+    fn kind_name(place: usize) -> &'static str {
+        ["even", "odd"][place]
+    }
+    fn output(field: &str) -> Option<Kinds> {
+        match field {
+            "even" => Some(Kinds(1)),
+            "odd" => Some(Kinds(2)),
+            _ => None,
+        }
     }
     fn receipt(&self) -> &Receipt {
         &self.own
@@ -97,6 +110,8 @@ pub struct SinkArguments {
     /// Anything inside.
     #[arg(block)]
     pub client: Option<Client>,
+    /// A secret.
+    pub password: Option<Secret>,
 }
 
 /// A block.
@@ -109,7 +124,7 @@ pub struct Client {
 
 pub struct Sink(Arc<Hub>);
 
-struct SinkInput(Arc<Hub>, String);
+struct SinkInput(Arc<Hub>, String, Kinds);
 
 impl Consume<Item> for SinkInput {
     fn consume(&self, item: Item) -> BoxFuture<'_, Result<(), Refusal>> {
@@ -121,6 +136,9 @@ impl Consume<Item> for SinkInput {
             Ok(())
         })
     }
+    fn kinds(&self) -> Kinds {
+        self.2
+    }
 }
 
 impl Component for Sink {
@@ -129,6 +147,12 @@ impl Component for Sink {
     type Arguments = SinkArguments;
     type Exports = Input;
     type Carry = ();
+    fn notes(args: &SinkArguments) -> Vec<Note> {
+        match args.tag.as_str() {
+            "" => vec![Note::new(["tag", "client"], "the sink has no tag").with_help("write one")],
+            _ => Vec::new(),
+        }
+    }
     async fn build(args: Arc<SinkArguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Input), BuildError> {
         let hub = hub(cx);
         hub.log("build", cx.id());
@@ -138,7 +162,8 @@ impl Component for Sink {
             _ => {}
         }
         cx.metrics().counter("test_sink_total", "Items.", &[]);
-        let input = cx.port("input", Arc::new(SinkInput(Arc::clone(&hub), cx.id().to_string())));
+        let kinds = if args.tag == "odd only" { Kinds(2) } else { Kinds::ALL };
+        let input = cx.port("input", Arc::new(SinkInput(Arc::clone(&hub), cx.id().to_string(), kinds)));
         Ok((Self(hub), Input { input }))
     }
     async fn run(self, _carry: (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
@@ -260,6 +285,36 @@ impl Component for TestSource {
     }
     fn absorbs(_old: &SourceArguments, _new: &SourceArguments) -> bool {
         true
+    }
+}
+
+/// Parts items: what goes where has a name.
+#[derive(Arguments, Default)]
+pub struct PartArguments {
+    /// Consumers.
+    #[arg(block)]
+    pub output: PartOutput,
+}
+
+/// Consumers by kind.
+#[derive(Arguments, Default)]
+pub struct PartOutput {
+    /// Of even numbers.
+    pub even: Fanout<Item>,
+    /// Of odd numbers.
+    pub odd: Fanout<Item>,
+}
+
+pub struct Part;
+
+impl Component for Part {
+    const NAME: &'static str = "test.part";
+    const DOC: &'static str = "Parts items.";
+    type Arguments = PartArguments;
+    type Exports = NoExports;
+    type Carry = ();
+    async fn build(_: Arc<PartArguments>, _: &mut BuildContext<'_>) -> Result<(Self, NoExports), BuildError> {
+        Ok((Self, NoExports))
     }
 }
 
@@ -403,6 +458,7 @@ pub const COMPONENTS: &[Registration] = &[
     Registration::of::<Sink>(),
     Registration::of::<Pass>(),
     Registration::of::<TestSource>(),
+    Registration::of::<Part>(),
     Registration::of::<TestValue>(),
     Registration::of::<End>(),
     Registration::of::<Holder>(),

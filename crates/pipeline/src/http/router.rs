@@ -102,7 +102,9 @@ fn web(control: &Arc<Control>, request: &request::Parts, path: &str) -> Reply {
         };
     }
     match below.strip_prefix("/api/v0/web/") {
-        Some(rest) => web_api(control, rest, request.uri.query().unwrap_or_default()).unwrap_or_else(|| not_found(path)),
+        Some(rest) => {
+            web_api(control, rest, request.uri.query().unwrap_or_default()).unwrap_or_else(|| not_found(path))
+        }
         None => not_found(path),
     }
 }

@@ -145,4 +145,3 @@ fn remotecfg() -> HostBlock {
         },
     )
 }
-

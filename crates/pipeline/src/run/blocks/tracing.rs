@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corten_component::{Arguments, BuildError, Fanout, Invalid, Kinds};
+use corten_component::{Arguments, Fanout, Invalid};
 use corten_engine::{HostBlock, HostKind};
 use corten_signal::otlp::{Batch, SignalKind};
 
@@ -25,7 +25,12 @@ struct Tracing {
 
 impl Default for Tracing {
     fn default() -> Self {
-        Self { sampling_fraction: 0.1, write_to: Fanout::default(), send_traceparent: false, sampler: Sampler::default() }
+        Self {
+            sampling_fraction: 0.1,
+            write_to: Fanout::default(),
+            send_traceparent: false,
+            sampler: Sampler::default(),
+        }
     }
 }
 
@@ -78,13 +83,5 @@ pub(super) fn block(traces: Traces) -> HostBlock {
         traces.configure(Settings { fraction: args.sampling_fraction, to: args.write_to });
         Ok(())
     })
-    .checked::<Tracing>(|args| {
-        let wanted = SignalKind::Traces.bit();
-        match args.write_to.ports().iter().find(|port| !port.kinds().contains(Kinds(wanted))) {
-            Some(port) => {
-                Err(BuildError::at("write_to", format!("{}.{} does not take traces", port.owner(), port.name())))
-            }
-            None => Ok(()),
-        }
-    })
+    .sends("write_to", SignalKind::Traces.name())
 }
