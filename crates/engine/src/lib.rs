@@ -15,7 +15,7 @@
 //! | `plan/` | evaluation in order, building aside; modules, `foreach`, imports |
 //! | `prepare.rs`, `commit.rs`, `stop.rs`, `run.rs` | resources, replacing, draining, one running instance |
 //! | `load.rs`, `changes.rs` | loads and re-evaluations one after the other; exports that wait for one |
-//! | `live.rs`, `describe.rs`, `info.rs`, `metrics.rs` | what runs, as people and programs see it |
+//! | `live.rs`, `describe.rs`, `info.rs`, `flow.rs`, `shape.rs`, `metrics.rs`, `trace.rs` | what runs, as people and programs see it |
 //! | `import/`, `fetch.rs`, `host.rs` | content from elsewhere; what the host brings |
 //! | `validate/` | checking without running |
 //!
@@ -51,6 +51,7 @@ mod plan;
 mod prepare;
 mod run;
 mod secrets;
+mod shape;
 mod source;
 mod stop;
 mod trace;

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::changes::Changes;
-use crate::commit::{commit, shape};
+use crate::commit::commit;
 use crate::engine::{Inner, Refusals};
 use crate::live::Graph;
 use crate::module::{Env, Frame};
@@ -20,6 +20,7 @@ use crate::plan::{Entry, Mode, Planner, Program, sha256};
 use crate::prepare::{Prepared, prepare};
 use crate::run::panic_text;
 use crate::secrets::secret_files;
+use crate::shape::shape;
 use crate::source::Texts;
 use crate::trace;
 use crate::validate::deprecated;

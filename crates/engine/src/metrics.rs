@@ -7,8 +7,8 @@ use std::time::Duration;
 use corten_component::metrics::{Counter, Gauge, Histogram, MetricKind, Registry};
 use corten_component::{HealthState, NodeId};
 
-use crate::commit::Shape;
 use crate::engine::Inner;
+use crate::shape::Shape;
 
 const BUCKETS: [f64; 12] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 const RUNNING: &str = "alloy_component_controller_running_components";
