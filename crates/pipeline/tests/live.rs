@@ -83,7 +83,7 @@ impl Stream {
 
 async fn send(door: SocketAddr, names: impl Iterator<Item = String>) {
     let body = data::traces(names, 0).encode_to_vec();
-    assert!(Sender::new(door, Protocol::Http1).send(SignalKind::Traces, body).await.unwrap().is_success());
+    assert!(Sender::new(door, Protocol::Http1).send(SignalKind::Traces, body).await.expect("an answer").is_success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,8 +64,8 @@ fn text<'s>(span: &'s Span, name: &str) -> &'s str {
 }
 
 async fn send(door: std::net::SocketAddr, name: &str) {
-    let body = data::traces([name.to_owned()].into_iter(), 0).encode_to_vec();
-    assert!(Sender::new(door, Protocol::Http1).send(SignalKind::Traces, body).await.unwrap().is_success());
+    let body = data::traces([name.to_owned()], 0).encode_to_vec();
+    assert!(Sender::new(door, Protocol::Http1).send(SignalKind::Traces, body).await.expect("an answer").is_success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

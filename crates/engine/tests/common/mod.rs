@@ -34,7 +34,7 @@ impl Signal for Item {
         1
     }
     fn kind(&self) -> Kinds {
-        Kinds(if self.number % 2 == 0 { 1 } else { 2 })
+        Kinds(if self.number.is_multiple_of(2) { 1 } else { 2 })
     }
     fn kind_name(place: usize) -> &'static str {
         ["even", "odd"][place]
