@@ -25,7 +25,8 @@ impl Planner<'_> {
 
     pub(super) async fn component(&mut self, at: At<'_, '_>, registration: &Registration) -> Result<Outcome, Failure> {
         let body = self.body(&at)?;
-        self.check_kinds(&body, &[])?;
+        let misfits = self.check_kinds(&body, &[]);
+        self.warnings.extend(misfits);
         let live = self.live.get(&at.id).cloned();
         let before = live.as_ref().and_then(|live| match &live.what {
             // Hiding or showing a node's metrics makes it another one.
@@ -73,7 +74,7 @@ impl Planner<'_> {
                 self.engine.settings.metrics.remove_node(&at.id);
             }
             let message = format!("Failed to build component: building component: {error}");
-            let span = error.field.as_deref().map_or(block.span(), |field| body.locate(field));
+            let span = error.field.as_deref().map_or(block.header_span(), |field| body.locate(field));
             let mut diagnostic = Diagnostic::error(span, message);
             diagnostic.help = error.help;
             vec![diagnostic]
@@ -109,7 +110,8 @@ impl Planner<'_> {
             crate::HostKind::Service => "Failed to evaluate service: ",
         };
         let node = &at.frame.structure.nodes[at.index];
-        self.check_kinds(&body, &host.outputs)?;
+        let misfits = self.check_kinds(&body, &host.outputs);
+        self.warnings.extend(misfits);
         let args = host.decode(&body)?;
         host.check(&args).map_err(|error| {
             let mut diagnostic = wrapped(&node.block, prefix, &error);

@@ -8,12 +8,13 @@ use corten_syntax::{Capsule, Diagnostic, Diagnostics, Value};
 use super::{Entry, Planner};
 
 impl Planner<'_> {
-    /// Refuses references to ports whose instance, as it is planned now, does not take what the argument sends.
+    /// Warns of references to ports whose instance, as it is planned now, does not take what the argument sends. Such
+    /// a file loads, as it does in Alloy: only what is sent that way is refused.
     /// `outputs` gives arguments the name of the output that they are.
-    pub(super) fn check_kinds(&self, body: &Body, outputs: &[(&str, &str)]) -> Result<(), Diagnostics> {
+    pub(super) fn check_kinds(&self, body: &Body, outputs: &[(&str, &str)]) -> Diagnostics {
         let mut diagnostics = Diagnostics::new();
         self.check_body(body, outputs, &mut diagnostics);
-        if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
+        diagnostics
     }
 
     fn check_body(&self, body: &Body, outputs: &[(&str, &str)], diagnostics: &mut Diagnostics) {
@@ -36,7 +37,7 @@ impl Planner<'_> {
             {
                 let message = format!("{owner} does not take {field}");
                 let help = format!("take it out of this list, or give {owner} a consumer of {field}");
-                diagnostics.push(Diagnostic::error(at.span, message).with_help(help));
+                diagnostics.push(Diagnostic::warning(at.span, message).with_help(help));
             }
         };
         match (&attribute.value, &attribute.expr.kind) {

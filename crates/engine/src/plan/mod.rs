@@ -166,5 +166,6 @@ impl<'e> Planner<'e> {
 
 /// An error that is no diagnostic of its own, as Alloy wraps it.
 pub(crate) fn wrapped(block: &Block, prefix: &str, message: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::error(block.span(), format!("{prefix}{message}"))
+    // Not the whole block: what stands in it may be secret.
+    Diagnostic::error(block.header_span(), format!("{prefix}{message}"))
 }

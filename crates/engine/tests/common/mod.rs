@@ -498,6 +498,12 @@ impl Bench {
         }
     }
 
+    /// Loads what must be right: `LINE:COL message` of each warning.
+    pub async fn warned(&self, text: &str) -> Vec<String> {
+        let report = self.good(text).await;
+        lines(&report.source_map, &report.warnings)
+    }
+
     /// Loads what must be wrong: `LINE:COL message` of each diagnostic.
     pub async fn bad(&self, text: &str) -> Vec<String> {
         let error = self.load(text).await.expect_err("a load that fails");
