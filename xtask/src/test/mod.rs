@@ -52,7 +52,10 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     steps.run("clippy", || cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny=warnings"]));
     steps.run("tidy", || tidy::check(true));
     steps.run("licences", || licences::check(deny));
-    steps.run("tests", || results::cargo_test(&["--workspace", "--no-fail-fast"], &mut totals));
+    steps.run("tests", || {
+        toolchain::clients_of_tests()?;
+        results::cargo_test(&["--workspace", "--no-fail-fast"], &mut totals)
+    });
     if !quick {
         steps.run("clients", || clients::run(all_clients, &mut totals));
         steps.run("fuzz", || {

@@ -35,6 +35,11 @@ pub(crate) fn c_compiler() -> Result<()> {
     need("a C compiler", "cc", &["--version"], &["build-essential"])
 }
 
+/// What tests run as a user's scripts would.
+pub(super) fn clients_of_tests() -> Result<()> {
+    need("curl", "curl", &["--version"], &["curl", "ca-certificates"])
+}
+
 /// libFuzzer is C++.
 pub(super) fn cxx_compiler() -> Result<()> {
     need("a C++ compiler", "c++", &["--version"], &["g++"])
