@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 #![allow(clippy::disallowed_methods, reason = "waits for other processes, and has no loop to block")]
 
+mod bench;
+mod campaign;
 mod demo;
 mod docs;
 mod fuzz;
@@ -48,6 +50,18 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "docs", summary: "Write docs/reference from the code", usage: docs::USAGE, run: docs::run },
     Verb { name: "fuzz", summary: "Feed the parsers with what nobody would write", usage: fuzz::USAGE, run: fuzz::run },
+    Verb {
+        name: "bench",
+        summary: "What the collector costs, beside a bare relay",
+        usage: bench::USAGE,
+        run: bench::run,
+    },
+    Verb {
+        name: "campaign",
+        summary: "Kill it and cut its power, a thousand times and more",
+        usage: campaign::USAGE,
+        run: campaign::run,
+    },
     Verb {
         name: "peer",
         summary: "Send to real back ends of others, and ask them what they have",
@@ -94,7 +108,7 @@ fn verb_names() -> impl Iterator<Item = &'static str> {
 fn help() -> String {
     let mut out = String::from("The project's chores.\n\nUsage: cargo xtask CHORE [OPTIONS]\n\n");
     for verb in VERBS {
-        out.push_str(&format!("  {:6} {}\n", verb.name, verb.summary));
+        out.push_str(&format!("  {:8} {}\n", verb.name, verb.summary));
     }
     out.push_str("\n`cargo xtask CHORE --help` says what a chore takes.\n");
     out

@@ -137,7 +137,9 @@ impl Sender {
     }
 
     async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let io = TokioIo::new(TcpStream::connect(self.address).await?);
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let io = TokioIo::new(stream);
         Ok(match self.protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(io).await?;

@@ -81,6 +81,17 @@ impl Received {
         Message::decode(&**self.message.as_ref().expect("a readable body")).expect("traces")
     }
 
+    /// Counts the names of its spans, if it holds some and was taken.
+    fn name_spans(&self, names: &mut HashMap<String, usize>) {
+        if self.kind() != Some(SignalKind::Traces) || self.answer != Answer::Ok {
+            return;
+        }
+        let scopes = self.traces().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        for span in scopes.flat_map(|scope| scope.spans) {
+            *names.entry(span.name).or_default() += 1;
+        }
+    }
+
     /// The metrics request.
     pub fn metrics(&self) -> ExportMetricsServiceRequest {
         Message::decode(&**self.message.as_ref().expect("a readable body")).expect("metrics")
@@ -99,6 +110,29 @@ struct State {
     usual: Option<Answer>,
     /// Items taken, by kind: counted as they come, since tests ask often.
     items: HashMap<SignalKind, usize>,
+    /// Requests are let go once they are counted.
+    forget: bool,
+    /// How often each span name was taken, and how many of `received` are in there: requests are read once however
+    /// often tests ask.
+    names: HashMap<String, usize>,
+    named: usize,
+}
+
+impl State {
+    fn read_names(&mut self) {
+        for received in self.received.iter().skip(self.named) {
+            received.name_spans(&mut self.names);
+        }
+        self.named = self.received.len();
+    }
+
+    fn take(&mut self, received: Received) {
+        if self.forget {
+            received.name_spans(&mut self.names);
+        } else {
+            self.received.push(received);
+        }
+    }
 }
 
 /// A running back end on a loopback port. Dropping it closes the port and all connections.
@@ -168,21 +202,25 @@ impl Sink {
         self.lock().items.get(&kind).copied().unwrap_or(0)
     }
 
+    /// Remembers counts and span names from now on, but not the requests: for runs that would fill the memory.
+    pub fn forget_requests(&self) {
+        let mut state = self.lock();
+        state.read_names();
+        state.forget = true;
+        state.received.clear();
+        state.named = 0;
+    }
+
     /// How often each span name was taken, to find what was lost or doubled.
     pub fn span_names(&self) -> HashMap<String, usize> {
-        let mut names = HashMap::new();
-        for received in self.lock().received.iter() {
-            if received.kind() == Some(SignalKind::Traces) && received.answer == Answer::Ok {
-                for resource in received.traces().resource_spans {
-                    for scope in resource.scope_spans {
-                        for span in scope.spans {
-                            *names.entry(span.name).or_default() += 1;
-                        }
-                    }
-                }
-            }
-        }
-        names
+        self.with_span_names(HashMap::clone)
+    }
+
+    /// The same without a copy of all names.
+    pub fn with_span_names<T>(&self, look: impl FnOnce(&HashMap<String, usize>) -> T) -> T {
+        let mut state = self.lock();
+        state.read_names();
+        look(&state.names)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -238,7 +276,7 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         {
             *state.items.entry(kind).or_default() += found.items;
         }
-        state.received.push(received);
+        state.take(received);
         answer
     };
     if answer == Answer::Hang {
