@@ -133,7 +133,7 @@ impl Ledger {
             };
             if *seen == 0 {
                 books.arrived += 1;
-                if sink == 0 && number % self.per_request == 0 {
+                if sink == 0 && number.is_multiple_of(self.per_request) {
                     let sent = state.sent[(number / self.per_request) as usize];
                     state.delays.push(self.start.elapsed().saturating_sub(sent));
                 }
@@ -142,7 +142,7 @@ impl Ledger {
             }
             *seen = seen.saturating_add(1);
         }
-        if state.bodies % self.every == 0 || marks == 0 {
+        if state.bodies.is_multiple_of(self.every) || marks == 0 {
             match check(self.kind, body) {
                 Ok(found) => books.verdict.foreign += found.items.saturating_sub(marks) as u64,
                 Err(_) => books.verdict.malformed += 1,

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use bytes::{BufMut, Bytes, BytesMut};
 use corten_net::codec::{self, Encoding, Level};
 use corten_signal::otlp::SignalKind;
-use corten_testkit::{Protocol, Sender};
+use corten_testkit::{Answered, Protocol, Sender};
 use http_body_util::Full;
 use hyper::Request;
 use tokio::task::spawn_local;
@@ -151,30 +151,26 @@ impl Client {
         loop {
             let asked = Instant::now();
             let answer = sender.request(self.requests.get(number)?).await;
-            let mut seen = self.seen.borrow_mut();
-            seen.answers.push(asked.elapsed());
-            match answer {
-                Ok(answer) if answer.is_success() => {
-                    self.ledger.acknowledged(number);
-                    return Ok(());
-                }
-                Ok(answer) if matches!(answer.status, 429 | 502..=504) || matches!(answer.grpc, Some(8 | 14)) => {
-                    seen.refused += 1;
-                    drop(seen);
-                    if matches!(self.row.job, Job::Dead(_)) {
-                        return Ok(());
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Ok(answer) => {
-                    seen.problem = Some(format!("{} (gRPC: {:?})", answer.status, answer.grpc));
-                    return Ok(());
-                }
-                Err(error) => {
-                    seen.problem = Some(format!("a broken connection: {error}"));
-                    return Ok(());
-                }
+            if self.done(number, asked.elapsed(), answer) || matches!(self.row.job, Job::Dead(_)) {
+                return Ok(());
             }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Books an answer; false if the request is to be sent again.
+    fn done(&self, number: u64, took: Duration, answer: Result<Answered, String>) -> bool {
+        let mut seen = self.seen.borrow_mut();
+        seen.answers.push(took);
+        match answer {
+            Ok(answer) if answer.is_success() => self.ledger.acknowledged(number),
+            Ok(answer) if matches!(answer.status, 429 | 502..=504) || matches!(answer.grpc, Some(8 | 14)) => {
+                seen.refused += 1;
+                return false;
+            }
+            Ok(answer) => seen.problem = Some(format!("{} (gRPC: {:?})", answer.status, answer.grpc)),
+            Err(error) => seen.problem = Some(format!("a broken connection: {error}")),
+        }
+        true
     }
 }
