@@ -23,6 +23,12 @@ pub(super) struct Family {
     pub(super) series: BTreeMap<Labels, Series>,
 }
 
+/// The family of a name, empty if new.
+fn family<'a>(families: &'a mut BTreeMap<String, Family>, name: &str, help: &str, kind: MetricKind) -> &'a mut Family {
+    let new = || Family { kind, help: help.to_owned(), series: BTreeMap::new() };
+    families.entry(name.to_owned()).or_insert_with(new)
+}
+
 /// All families by name.
 #[derive(Clone, Default)]
 pub struct Registry(Arc<Mutex<BTreeMap<String, Family>>>);
@@ -127,11 +133,7 @@ impl Scope {
     ) {
         let labels = self.merged(labels);
         let mut families = self.registry.lock();
-        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
-            kind,
-            help: help.to_owned(),
-            series: BTreeMap::new(),
-        });
+        let family = family(&mut families, name, help, kind);
         family.series.insert(labels, Series::Function(Box::new(read)));
     }
 
@@ -154,11 +156,7 @@ impl Scope {
     ) -> M {
         let labels = self.merged(labels);
         let mut families = self.registry.lock();
-        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
-            kind,
-            help: help.to_owned(),
-            series: BTreeMap::new(),
-        });
+        let family = family(&mut families, name, help, kind);
         // A name used for two kinds is a mistake in the program: the second gets a metric that nobody sees, and a
         // debug build says so.
         debug_assert!(family.kind == kind, "metric {name} is registered as two kinds");
