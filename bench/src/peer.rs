@@ -12,7 +12,7 @@ use corten_net::codec::Encoding;
 use corten_testkit::free_address;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::row::{Input, Row};
+use crate::row::{Input, Job, Row};
 use crate::usage::Usage;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,6 +32,8 @@ pub struct Peer {
     separator: String,
     inputs: Vec<String>,
     compressions: Vec<String>,
+    /// It goes on without its back end.
+    retries: bool,
 }
 
 impl Peer {
@@ -61,6 +63,7 @@ impl Peer {
             separator: string("separator"),
             inputs: list("inputs"),
             compressions: list("compressions"),
+            retries: table.get("retries").and_then(toml::Value::as_bool).unwrap_or(false),
         })
     }
 
@@ -68,7 +71,8 @@ impl Peer {
     pub fn can(&self, row: &Row) -> bool {
         let input = if row.input == Input::Http { "http" } else { "grpc" };
         let has = |list: &[String], word: &str| list.iter().any(|known| known == word);
-        has(&self.inputs, input) && has(&self.compressions, compression(row.encoding))
+        let lives = self.retries || !matches!(row.job, Job::Dead(_));
+        lives && has(&self.inputs, input) && has(&self.compressions, compression(row.encoding))
     }
 
     /// Starts it on a core (counted among those that this process may use) and waits until it listens.
