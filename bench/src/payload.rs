@@ -18,8 +18,8 @@ use prost::Message;
 use crate::ledger::{gap, mark};
 
 const START: u64 = 1_750_000_000_000_000_000;
-/// Different requests before they repeat (but for the numbers).
-const TEMPLATES: u64 = 16;
+/// Different items before they repeat (but for the numbers): more than a compressor can look back on.
+const DIFFERENT: u64 = 32_000;
 const ROUTES: [&str; 6] =
     ["/api/carts/{id}", "/api/carts/{id}/items", "/api/orders", "/api/orders/{id}", "/api/products", "/login"];
 const HOSTS: [&str; 4] = ["shop-7d4f9c-x2lqv", "shop-7d4f9c-p9k4w", "shop-7d4f9c-zz81m", "shop-7d4f9c-4hn6t"];
@@ -49,12 +49,12 @@ impl Payloads {
             let numbers = memchr::memmem::find_iter(&bytes, &mark).map(|at| at + gap(kind)).collect();
             Template { bytes, numbers }
         };
-        Self { templates: (0..TEMPLATES).map(template).collect(), per_request }
+        Self { templates: (0..DIFFERENT.div_ceil(per_request)).map(template).collect(), per_request }
     }
 
     /// The protobuf of a request.
     pub(crate) fn body(&self, request: u64) -> Vec<u8> {
-        let template = &self.templates[(request % TEMPLATES) as usize];
+        let template = &self.templates[(request % self.templates.len() as u64) as usize];
         let mut bytes = template.bytes.clone();
         for (number, at) in (request * self.per_request..).zip(&template.numbers) {
             bytes[*at..at + 8].copy_from_slice(&number.to_be_bytes());
