@@ -80,8 +80,9 @@ pub(super) fn run(all: bool, totals: &mut Totals) -> Result<()> {
 }
 
 fn python(sources: &Path, folder: &Path) -> Result<()> {
-    if !folder.join("bin/python").exists() {
-        process::run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    // pip comes last: without it an earlier run was cut short.
+    if !folder.join("bin/pip").exists() {
+        process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     }
     let mut pip = Command::new(folder.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
