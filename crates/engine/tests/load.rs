@@ -120,6 +120,15 @@ async fn all_mistakes_of_a_first_load_are_reported_and_nothing_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mistake_of_a_whole_block_does_not_quote_what_stands_inside() {
+    let bench = Bench::new();
+    let error = bench.load("test.sink \"x\" {\n\n\ttag = \"boom\"\n}").await.expect_err("a load that fails");
+    let shown = corten_syntax::render(&error.diagnostics, &error.source_map, false);
+    assert!(shown.contains("test.sink \"x\" {") && shown.contains("1:1"), "{shown}");
+    assert!(!shown.contains("tag ="), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn mistakes_of_the_graph_have_the_known_words() {
     let bench = Bench::new();
     let cases: &[(&str, &[&str])] = &[

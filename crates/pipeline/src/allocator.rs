@@ -2,7 +2,7 @@
 //!
 //! Bodies are decompressed on helper threads, and each thread would get a heap of its own that keeps what it once
 //! took: a few large requests left 40 MB behind, and a queue that had drained left most of itself. Two heaps are
-//! enough for the few threads here, very large buffers are mapped and unmapped one by one, and after a queue has
+//! enough for the few threads here, large buffers are mapped and unmapped one by one, and after a queue has
 //! drained the free pages are handed back.
 
 #![allow(unsafe_code)]
