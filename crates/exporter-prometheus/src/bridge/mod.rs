@@ -1,0 +1,1 @@
+//! Between OTLP and samples.

@@ -1,0 +1,14 @@
+//! The way of samples out of the process, and between the two worlds of metrics.
+//!
+//! | folder | what it holds |
+//! |---|---|
+//! | `remote_write/` | `prometheus.remote_write`: what waits on disk, shards, the wire |
+//! | `bridge/` | between OTLP and samples |
+
+mod bridge;
+mod remote_write;
+
+use corten_component::Registration;
+
+/// The components of this crate.
+pub const COMPONENTS: &[Registration] = &[];
