@@ -46,6 +46,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     // Nothing else makes sense without these.
     toolchain::rust()?;
     toolchain::c_compiler()?;
+    toolchain::ebpf_headers()?;
     let mut steps = Steps::only(only);
     let mut totals = Totals::default();
     steps.run("fmt", || cargo(&["fmt", "--all", "--check"]));

@@ -35,6 +35,13 @@ pub(crate) fn c_compiler() -> Result<()> {
     need("a C compiler", "cc", &["--version"], &["build-essential"])
 }
 
+/// libbpf, which the eBPF components load programs with, is compiled against these and linked with their libraries.
+pub(crate) fn ebpf_headers() -> Result<()> {
+    let check = ["-fsyntax-only", "-include", "libelf.h", "-include", "zlib.h", "-x", "c", "/dev/null"];
+    need("a header of libelf or zlib", "cc", &check, &["libelf-dev", "zlib1g-dev"])?;
+    need("make", "make", &["--version"], &["make"])
+}
+
 /// What tests run as a user's scripts would.
 pub(super) fn clients_of_tests() -> Result<()> {
     need("curl", "curl", &["--version"], &["curl", "ca-certificates"])

@@ -1,0 +1,6 @@
+//! Spans and metrics of services as they are, seen from the kernel: `beyla.ebpf`.
+//!
+//! Two halves meet at a stream of bytes, [`record`]: *capture* loads programs into the kernel and pumps what they
+//! say; *interpret* is pure, reads records and knows protocols.
+
+pub mod record;
