@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => {
             println!("cargo::error=eBPF needs the headers of libelf and zlib, and they are not installed.");
-            println!("cargo::error=In Debian and Ubuntu: apt-get install libelf-dev zlib1g-dev");
+            println!("cargo::error=In Debian and Ubuntu: apt-get install libelf-dev zlib1g-dev pkg-config make");
             println!("cargo::error=In Fedora: dnf install elfutils-libelf-devel zlib-devel");
             println!("cargo::error=Without eBPF: cargo build --no-default-features with the features that you want");
             ExitCode::FAILURE

@@ -39,7 +39,8 @@ pub(crate) fn c_compiler() -> Result<()> {
 pub(crate) fn ebpf_headers() -> Result<()> {
     let check = ["-fsyntax-only", "-include", "libelf.h", "-include", "zlib.h", "-x", "c", "/dev/null"];
     need("a header of libelf or zlib", "cc", &check, &["libelf-dev", "zlib1g-dev"])?;
-    need("make", "make", &["--version"], &["make"])
+    need("make", "make", &["--version"], &["make"])?;
+    need("pkg-config", "pkg-config", &["--version"], &["pkg-config"])
 }
 
 /// What tests run as a user's scripts would.
