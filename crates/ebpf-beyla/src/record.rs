@@ -66,7 +66,8 @@
 //! that had no `Open`. Its offsets count plaintext. A [`Tls`] record joins it to the connection that carries it; it
 //! comes after the first bytes where the library works on memory buffers (asyncio, Node), and before them otherwise.
 //! The connection itself has its `Open`, with [`Open::encrypted`] set as soon as its first bytes are a TLS handshake,
-//! and no `Data` from then on. If nothing carries the plaintext any more (no `Tls` comes), what was parsed is still
+//! and no `Data` from then on (unless the kernel itself does the encryption: then its
+//! `Data` has `tls` set and offsets that count plaintext). If nothing carries the plaintext any more (no `Tls` comes), what was parsed is still
 //! right, without addresses.
 //!
 //! ## Processes
@@ -88,7 +89,7 @@ mod tests;
 pub use codec::{DecodeError, decode};
 
 /// The most bytes one `Data` record carries.
-pub const PIECE: usize = 1024;
+pub const PIECE: usize = 4096;
 /// The most bytes that are captured of one message from its `turn` on, and of each call in [`Mode::Frames`].
 pub const HEAD: usize = 8192;
 /// The most bytes that are captured of a later call in the same direction.

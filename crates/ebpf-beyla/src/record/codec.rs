@@ -25,7 +25,7 @@ use super::{
 const VERSION: u8 = 1;
 const HEAD: usize = 32;
 /// Longer records than this are not records.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 8192;
 const COMM: usize = 16;
 /// The longest name of a file.
 const NAME: usize = 255;
