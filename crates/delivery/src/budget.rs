@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use corten_component::Refusal;
 use corten_component::metrics::{MetricKind, Scope};
 
@@ -92,6 +93,15 @@ impl Budget {
     /// [`OverBudget`]; nobody gave up anything.
     pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Result<Reservation, OverBudget> {
         if self.try_take(bytes) { Ok(Reservation { budget: Arc::clone(self), bytes }) } else { Err(self.over(bytes)) }
+    }
+
+    /// Counts bytes that somebody needs in order to give others back, whether there is room for them or not: what is made
+    /// of an item to send it. They count until the answer and all its clones are gone.
+    pub fn hold(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        let len = bytes.len();
+        self.used.fetch_add(len, Ordering::Relaxed);
+        let charge = Reservation { budget: Arc::clone(self), bytes: len };
+        Bytes::from_owner(Held { bytes, _charge: charge })
     }
 
     /// Whether a body of so many bytes would probably be taken. Never waits, gives up nothing.
@@ -189,6 +199,17 @@ impl Budget {
 impl std::fmt::Debug for Budget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Budget").field("used", &self.used()).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _charge: Reservation,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

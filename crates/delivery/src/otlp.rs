@@ -29,6 +29,11 @@ impl Payload for Batch {
         self.len() + self.encoded().map_or(0, |encoded| encoded.body.len())
     }
 
+    fn forwarded(self, encoding: Option<&str>) -> Self {
+        let wanted = self.encoded().filter(|encoded| Some(encoded.encoding) == encoding).cloned();
+        self.with_encoded(wanted)
+    }
+
     fn keep(mut self, arena: &Arena) -> Result<Self, (Self, OverBudget)> {
         // A body as it came is worth keeping only if it needs no copy: it saves compressing, not memory.
         if self.encoded().is_some_and(|encoded| !arena.owns(&encoded.body)) {

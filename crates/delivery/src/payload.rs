@@ -32,6 +32,12 @@ pub trait Payload: Signal {
         self.bytes()
     }
 
+    /// Lets go of a body that was kept as it came, unless it is in the encoding that a destination sends.
+    #[must_use]
+    fn forwarded(self, _encoding: Option<&str>) -> Self {
+        self
+    }
+
     /// Moves its bytes into the arena where they are not there yet.
     ///
     /// # Errors

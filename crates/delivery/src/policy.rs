@@ -41,6 +41,8 @@ pub struct Policy {
     pub patience: Duration,
     /// Where it is kept over a restart.
     pub storage: Option<StorageHandle>,
+    /// The encoding in which a body is sent on as it came; what came in another is not kept.
+    pub forwards: Option<&'static str>,
 }
 
 /// When what waits is merged.
@@ -86,6 +88,7 @@ impl Default for Policy {
             timeout: Duration::from_secs(30),
             patience: Duration::from_secs(60),
             storage: None,
+            forwards: None,
         }
     }
 }

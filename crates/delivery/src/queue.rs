@@ -129,7 +129,7 @@ impl<T: Payload> Queue<T> {
             }
             false => (None, None),
         };
-        let mut item = match item.keep(&self.arena) {
+        let mut item = match item.forwarded(self.policy.forwards).keep(&self.arena) {
             Ok(item) => item,
             Err((item, over)) => return Err(self.refuse(item, over.into())),
         };

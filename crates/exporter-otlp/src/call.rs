@@ -1,16 +1,18 @@
 //! Calls, and what their status means for the data.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, BuildError, TRACE_TARGET};
-use corten_delivery::{Accepted, Destination, SendError};
+use corten_delivery::{Accepted, Budget, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
 use corten_net::client::ClientMeters;
 use corten_net::codec::{Encoding, Level, encode_aside};
 use corten_net::grpc::{Code, Endpoint, GrpcClient, GrpcOptions, Reply, Status};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, header};
-use corten_signal::otlp::{Batch, BodyFormat, PartialSuccess, SignalKind};
+use corten_signal::otlp::{Batch, BodyFormat, Form, PartialSuccess, SignalKind};
 use tracing::Instrument;
 
 use crate::arguments::OtlpArguments;
@@ -32,6 +34,7 @@ pub(crate) struct Server {
     headers: HeaderMap,
     auth: Option<AuthHandle>,
     encoding: Encoding,
+    budget: Arc<Budget>,
     timeout: Duration,
     /// By signal.
     meters: [ClientMeters; 4],
@@ -44,7 +47,7 @@ pub(crate) fn timeout(args: &OtlpArguments) -> Duration {
 
 impl Server {
     /// Reads certificates, opens nothing.
-    pub(crate) fn new(args: &OtlpArguments, scope: &Scope) -> Result<Self, BuildError> {
+    pub(crate) fn new(args: &OtlpArguments, scope: &Scope, budget: Arc<Budget>) -> Result<Self, BuildError> {
         let block = &args.client;
         let endpoint = Endpoint::parse(&block.endpoint, block.tls.insecure)
             .map_err(|error| BuildError::at("client.endpoint", error.to_string()))?;
@@ -76,20 +79,34 @@ impl Server {
         let meters = SignalKind::ALL.map(|kind| ClientMeters::rpc(scope, kind.grpc_service()));
         let client =
             GrpcClient::new(endpoint, options).map_err(|error| BuildError::at("client.tls", error.to_string()))?;
-        Ok(Self { client, headers, auth: block.auth.clone(), encoding, timeout: timeout(args), meters })
+        Ok(Self { client, headers, auth: block.auth.clone(), encoding, budget, timeout: timeout(args), meters })
+    }
+
+    /// The encoding in which messages are sent on as they came.
+    pub(crate) fn forwards(&self) -> Option<&'static str> {
+        Some(self.encoding.http_name())
+    }
+
+    /// The message in parts, compressed.
+    async fn message(&self, batch: &Batch) -> Result<Vec<Bytes>, SendError> {
+        let parts = batch.rope().chunks().cloned();
+        match batch.encoded() {
+            Some(encoded) if Some(encoded.encoding) == self.forwards() => return Ok(vec![encoded.body.clone()]),
+            _ if self.encoding == Encoding::Identity => return Ok(parts.collect()),
+            _ => {}
+        }
+        let form = Form { format: BodyFormat::Protobuf, encoding: self.encoding.http_name(), level: None };
+        let make = async {
+            let message = encode_aside(self.encoding, Level::Default, parts.collect()).await;
+            let message = message.map_err(|error| SendError::failed(error.to_string()))?;
+            Ok(self.budget.hold(message.into_iter().next().unwrap_or_default()))
+        };
+        Ok(vec![batch.body_as(form, make).await?])
     }
 
     async fn call(&self, batch: Batch) -> Result<Accepted, SendError> {
         let kind = batch.kind();
-        // As it came, where that is what would be made here; otherwise compressed away from the loop.
-        let message = match batch.encoded() {
-            Some(encoded) if Some(encoded.encoding) == self.encoding.grpc_name() => vec![encoded.body.clone()],
-            _ => {
-                let parts = batch.rope().chunks().cloned().collect();
-                let encoded = encode_aside(self.encoding, Level::Default, parts).await;
-                encoded.map_err(|error| SendError::failed(error.to_string()))?
-            }
-        };
+        let message = self.message(&batch).await?;
         let mut headers = self.headers.clone();
         if let Some(auth) = &self.auth {
             let meta = batch.meta().map(|meta| &**meta);
@@ -99,7 +116,10 @@ impl Server {
             })?;
         }
         let start = Instant::now();
-        let answer = self.client.unary(kind.grpc_path(), headers, message, true, self.timeout, ANSWER_LIMIT).await;
+        // Kept until the answer, so that other destinations find it meanwhile.
+        let sent = message.clone();
+        let answer = self.client.unary(kind.grpc_path(), headers, sent, true, self.timeout, ANSWER_LIMIT).await;
+        drop(message);
         let (code, size) =
             answer.as_ref().map_or_else(|status| (status.code, 0), |reply| (Code::Ok, reply.message.len()));
         self.meters[kind as usize].exchange(Some(code as u16), start.elapsed(), batch.len(), size);

@@ -30,12 +30,14 @@ impl Component for Otlp {
     type Carry = Carry<Batch>;
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        let policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
-        let server = Arc::new(Server::new(&args, cx.metrics())?);
+        let mut policy = Policy::new(args.sending_queue.as_ref(), args.retry_on_failure.as_ref(), timeout(&args))?;
+        let arena = Arena::of(cx);
+        let server = Arc::new(Server::new(&args, cx.metrics(), Arc::clone(arena.budget()))?);
+        policy.forwards = server.forwards();
         let name = format!("otlp_grpc/{}", cx.id());
         let takes = |place| SignalKind::ALL.get(place).is_some_and(|kind| KindSet::STABLE.contains(*kind));
         let metrics = QueueMetrics::register::<Batch>(cx.metrics(), &name, takes);
-        let queue = Queue::new(name, KindSet::STABLE.into(), policy, Arena::of(cx), metrics, cx.health().clone());
+        let queue = Queue::new(name, KindSet::STABLE.into(), policy, arena, metrics, cx.health().clone());
         let consumer: Arc<dyn Consume<Batch>> = queue.clone();
         let input = cx.port("input", consumer);
         Ok((Self { queue, server }, InputExports { input }))

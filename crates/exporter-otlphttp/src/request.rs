@@ -1,17 +1,18 @@
 //! Requests: addresses, headers, bodies.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, BuildError, Invalid, TRACE_TARGET};
-use corten_delivery::{Accepted, Destination, SendError};
+use corten_delivery::{Accepted, Budget, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
 use corten_net::client::{ClientMeters, ClientOptions, HttpClient, Proxy, Versions};
 use corten_net::codec::{self, Level, encode_aside};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use corten_net::{Body, http};
-use corten_signal::otlp::{Batch, BodyFormat, SignalKind, json};
+use corten_signal::otlp::{Batch, BodyFormat, Form, SignalKind, json};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     format: BodyFormat,
     encoding: codec::Encoding,
     level: Level,
+    budget: Arc<Budget>,
     timeout: Duration,
     connections: Option<Semaphore>,
     cookies: Option<Jar>,
@@ -51,7 +53,7 @@ pub(crate) fn timeout(args: &OtlpHttpArguments) -> Duration {
 
 impl Server {
     /// Reads certificates, opens nothing.
-    pub(crate) fn new(args: &OtlpHttpArguments, scope: &Scope) -> Result<Self, BuildError> {
+    pub(crate) fn new(args: &OtlpHttpArguments, scope: &Scope, budget: Arc<Budget>) -> Result<Self, BuildError> {
         let block = &args.client;
         let format = match args.encoding {
             Encoding::Proto => BodyFormat::Protobuf,
@@ -88,6 +90,7 @@ impl Server {
             format,
             encoding,
             level: level.map_or(Level::Default, Level::Exact),
+            budget,
             timeout: timeout(args),
             connections: match usize::try_from(block.max_conns_per_host) {
                 Ok(count) if count > 0 => Some(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
@@ -97,16 +100,30 @@ impl Server {
         })
     }
 
+    /// The encoding in which bodies are sent on as they came: only where it is what would be made here.
+    pub(crate) fn forwards(&self) -> Option<&'static str> {
+        (self.format == BodyFormat::Protobuf && self.level == Level::Default).then(|| self.encoding.http_name())
+    }
+
     /// The body in parts, compressed.
     async fn body(&self, batch: &Batch) -> Result<Vec<Bytes>, SendError> {
-        // As it came: only where it is what would be made here.
         if let Some(encoded) = batch.encoded()
-            && self.format == BodyFormat::Protobuf
-            && self.level == Level::Default
-            && encoded.encoding == self.encoding.http_name()
+            && Some(encoded.encoding) == self.forwards()
         {
             return Ok(vec![encoded.body.clone()]);
         }
+        if self.format == BodyFormat::Protobuf && self.encoding == codec::Encoding::Identity {
+            return Ok(batch.rope().chunks().cloned().collect());
+        }
+        let level = match self.level {
+            Level::Default => None,
+            Level::Exact(level) => Some(level),
+        };
+        let form = Form { format: self.format, encoding: self.encoding.http_name(), level };
+        Ok(vec![batch.body_as(form, self.make(batch)).await?])
+    }
+
+    async fn make(&self, batch: &Batch) -> Result<Bytes, SendError> {
         let parts = match self.format {
             BodyFormat::Protobuf => batch.rope().chunks().cloned().collect(),
             BodyFormat::Json => {
@@ -116,7 +133,9 @@ impl Server {
                 vec![Bytes::from(text)]
             }
         };
-        encode_aside(self.encoding, self.level, parts).await.map_err(|error| SendError::failed(error.to_string()))
+        let body = encode_aside(self.encoding, self.level, parts).await;
+        let body = body.map_err(|error| SendError::failed(error.to_string()))?;
+        Ok(self.budget.hold(body.into_iter().next().unwrap_or_default()))
     }
 
     async fn exchange(&self, batch: Batch) -> Result<Accepted, SendError> {
@@ -135,7 +154,8 @@ impl Server {
         if let Some(cookies) = &self.cookies {
             cookies.add(address, &mut headers);
         }
-        let mut request = Request::new(Body::parts(body));
+        // Kept until the answer, so that other destinations find it meanwhile.
+        let mut request = Request::new(Body::parts(body.clone()));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = address.clone();
         *request.headers_mut() = headers;
@@ -151,6 +171,7 @@ impl Server {
         if let (Some(cookies), Ok(answer)) = (&self.cookies, &answer) {
             cookies.keep(address, &answer.headers);
         }
+        drop(body);
         answer::read(kind, answer)
     }
 }
@@ -194,5 +215,36 @@ impl Destination<Batch> for Server {
             answer
         };
         Box::pin(call.instrument(span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(budget: &Arc<Budget>, level: Option<i64>) -> Server {
+        let mut args = OtlpHttpArguments::default();
+        args.client.endpoint = "http://127.0.0.1:1".to_owned();
+        args.client.compression_params = level.map(|level| crate::arguments::CompressionParams { level });
+        Server::new(&args, &Scope::default(), Arc::clone(budget)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn two_destinations_compress_once_and_what_they_share_is_counted_until_both_are_done() {
+        let budget = Budget::new(10);
+        let (one, two, other) = (server(&budget, None), server(&budget, None), server(&budget, Some(9)));
+        // Large enough to be compressed aside.
+        let batch = Batch::new(SignalKind::Logs, Bytes::from(vec![7; 100_000]), 1);
+        let clone = batch.clone();
+        let (first, second) = tokio::join!(one.body(&batch), two.body(&clone));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_eq!((first[0].as_ptr(), &first), (second[0].as_ptr(), &second));
+        assert_eq!(budget.used(), first[0].len(), "beyond the limit, and once");
+        let third = other.body(&batch).await.unwrap();
+        assert_ne!(third[0].as_ptr(), first[0].as_ptr());
+        drop((first, third));
+        assert_eq!(budget.used(), second[0].len());
+        drop(second);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -52,6 +52,7 @@ fn policy(rng: &mut fastrand::Rng) -> Policy {
         timeout: secs(rng.u64(1..30)),
         patience: secs(rng.u64(1..60)),
         storage: None,
+        forwards: None,
     }
 }
 

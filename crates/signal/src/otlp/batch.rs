@@ -8,6 +8,7 @@ use bytes::Bytes;
 use corten_component::{Kinds, Receipt, Signal};
 use smallvec::{SmallVec, smallvec};
 
+use super::forms::Forms;
 use super::{KindSet, Meta, Rope, SignalKind};
 
 /// When a batch entered the process (or its oldest request did).
@@ -82,6 +83,7 @@ pub struct Batch {
     meta: Option<Arc<Meta>>,
     received: Received,
     encoded: Option<Encoded>,
+    forms: Forms,
     receipt: Receipt,
 }
 
@@ -98,6 +100,7 @@ impl Batch {
             meta: None,
             received: Received::now(),
             encoded: None,
+            forms: Forms::default(),
             receipt: Receipt::none(),
         }
     }
@@ -193,6 +196,11 @@ impl Batch {
         self
     }
 
+    /// The bodies that it is being sent as.
+    pub(super) fn forms(&self) -> &Forms {
+        &self.forms
+    }
+
     /// Who answers for it.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
@@ -249,7 +257,7 @@ impl Batch {
         if other.is_empty() {
             return Ok(());
         }
-        self.encoded = None;
+        (self.encoded, self.forms) = (None, Forms::default());
         if self.meta != other.meta {
             self.meta = None;
         }
@@ -305,7 +313,8 @@ impl Batch {
 
     /// The batch with other requests in place of its own. The copy as received goes.
     pub(crate) fn replace_requests(mut self, requests: impl IntoIterator<Item = Request>) -> Self {
-        (self.rope, self.items, self.encoded) = (Rope::new(), 0, None);
+        (self.rope, self.items) = (Rope::new(), 0);
+        (self.encoded, self.forms) = (None, Forms::default());
         self.counts.clear();
         requests.into_iter().for_each(|request| self.push(request));
         self
@@ -321,6 +330,7 @@ impl Batch {
             meta: self.meta.clone(),
             received: self.received,
             encoded: None,
+            forms: Forms::default(),
             receipt: self.receipt.clone(),
         };
         requests.into_iter().for_each(|request| batch.push(request));
