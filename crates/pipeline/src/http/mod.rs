@@ -1,6 +1,7 @@
 //! The HTTP server: probes, reload, metrics, the component API, live debugging and the summary page.
 
 mod access;
+mod exposed;
 mod figures;
 mod graph;
 mod guard;

@@ -29,6 +29,11 @@ impl Reply {
             .with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
     }
 
+    /// What somebody else has written.
+    pub(super) fn bytes(content_type: &'static str, body: bytes::Bytes) -> Self {
+        Self { body: body.into(), ..Self::new(StatusCode::OK, content_type, String::new()) }
+    }
+
     /// A body that comes bit by bit.
     pub(super) fn stream(content_type: &'static str, body: Body) -> Self {
         Self { body, ..Self::new(StatusCode::OK, content_type, String::new()) }

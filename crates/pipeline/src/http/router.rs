@@ -7,8 +7,10 @@ use http::{HeaderValue, Method, StatusCode, header, request};
 use serde_json::{Value as Json, json};
 
 use super::reply::Reply;
-use super::{guard, json, live, page};
+use super::{exposed, guard, json, live, page};
 use crate::run::Control;
+
+const COMPONENTS: &str = "/api/v0/component/";
 
 /// Answers a request that may be asked.
 pub(super) async fn answer(control: &Arc<Control>, request: &request::Parts) -> Reply {
@@ -19,8 +21,8 @@ pub(super) async fn answer(control: &Arc<Control>, request: &request::Parts) -> 
         "/-/reload" => reload(control, request).await,
         "/-/support" => support(control),
         "/metrics" => Reply::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", control.metrics.render()),
-        _ => match path.strip_prefix("/api/v0/component/") {
-            Some(rest) => component_api(control, path, rest),
+        _ => match path.strip_prefix(COMPONENTS) {
+            Some(_) => component_api(control, request).await,
             None => web(control, request, path),
         },
     }
@@ -73,12 +75,16 @@ fn support(control: &Control) -> Reply {
 }
 
 /// `/api/v0/component/{id}/...`; the id may hold slashes, and the longest that exists is meant.
-fn component_api(control: &Control, path: &str, rest: &str) -> Reply {
-    let rest = decoded(rest);
+async fn component_api(control: &Control, request: &request::Parts) -> Reply {
+    let path = decoded(request.uri.path());
+    if let Some(exporter) = control.routes.find(&path) {
+        return exposed::answer(&*exporter, request).await;
+    }
+    let rest = path.strip_prefix(COMPONENTS).unwrap_or_default();
     let ends = rest.match_indices('/').map(|(at, _)| at).chain([rest.len()]);
     let known = ends.filter_map(|end| control.engine.component(&rest[..end])).last();
     match known {
-        Some(component) => Reply::text(StatusCode::NOT_FOUND, format!("{} serves no HTTP\n", component.id)),
+        Some(component) => Reply::text(StatusCode::NOT_FOUND, format!("{} serves nothing at {path}\n", component.id)),
         None => Reply::text(StatusCode::BAD_REQUEST, format!("failed to parse URL path {path:?}: invalid path\n")),
     }
 }
@@ -146,7 +152,7 @@ fn not_found(path: &str) -> Reply {
 }
 
 /// Percent-decoding; what is not an escape stays.
-fn decoded(path: &str) -> String {
+pub(super) fn decoded(path: &str) -> String {
     let bytes = path.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {

@@ -1,6 +1,7 @@
 //! Loading and reloading: the one place where a load is done, measured, logged and told to systemd.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 
 use corten_component::metrics::{self, Counter, Gauge};
 use corten_engine::{Engine, LoadError, LoadReport};
+use corten_signal::exposition::Routes;
 use tokio::sync::watch;
 
 use super::exposed::exposed;
@@ -26,6 +28,7 @@ pub(crate) struct Control {
     pub(crate) notifier: Notifier,
     pub(crate) started: SystemTime,
     pub(crate) debugging: Debugging,
+    pub(crate) routes: Arc<Routes>,
     traces: Traces,
     /// Files of which a warning has been given.
     exposed: Mutex<Vec<String>>,
@@ -62,6 +65,7 @@ impl Control {
         options: Options,
         traces: Traces,
         debugging: Debugging,
+        routes: Arc<Routes>,
     ) -> Self {
         let scope = metrics.process();
         let load = LoadMetrics {
@@ -85,6 +89,7 @@ impl Control {
             notifier: Notifier::from_environment(),
             started: SystemTime::now(),
             debugging,
+            routes,
             traces,
             exposed: Mutex::default(),
             loading: tokio::sync::Mutex::new(()),

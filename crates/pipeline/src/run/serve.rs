@@ -7,6 +7,7 @@ use corten_component::metrics;
 use corten_component::node::Services;
 use corten_delivery::Arena;
 use corten_engine::{Engine, LoadError, LoadStage, Settings};
+use corten_signal::exposition::Routes;
 use corten_syntax::render;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -42,10 +43,12 @@ pub(super) async fn serve(
     let wanted = Wanted::default();
     let mut server = Server::bind(&options.listen, wanted.clone()).map_err(Failure::new)?;
     let (mut settings, arena) = settings(&options, &metrics)?;
+    let routes = Arc::new(Routes::default());
+    settings.services.insert(Arc::clone(&routes));
     let budget = settings.services.get::<corten_delivery::Budget>();
     let debugging = Debugging::default();
     settings.host_blocks = blocks::all(logs.clone(), traces.clone(), debugging.clone(), wanted);
-    let control = Arc::new(Control::new(Engine::new(settings), metrics, options, traces.clone(), debugging));
+    let control = Arc::new(Control::new(Engine::new(settings), metrics, options, traces.clone(), debugging, routes));
 
     let loaded = tokio::select! {
         loaded = control.load() => loaded,
