@@ -1,0 +1,25 @@
+//! The host as metrics: what node_exporter says of a Linux machine, in its names, from `/proc`, `/sys`, netlink and D-Bus.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `families.rs`, `number.rs` | [`Families`]: samples on their way to sorted Prometheus text |
+//! | `roots.rs`, `files.rs` | [`Roots`]: where the machine's files are; reading them |
+//! | `collector.rs` | [`Collector`], [`Gatherer`]: all collectors at once, each at its own risk |
+//! | `gang.rs` | jobs that may hang, on as few threads as progress allows |
+//! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
+//! | `collectors/` | one file for each collector, named as node_exporter names it |
+//!
+//! Every path is below a root that the user may set, so a machine can be read from a copy of its files.
+
+mod bus;
+mod collector;
+mod families;
+pub mod files;
+mod gang;
+mod number;
+mod roots;
+
+pub use bus::{Bus, BusError, Method};
+pub use collector::{Collector, Failure, Gatherer, Outcome};
+pub use families::{Families, Kind, Value, render};
+pub use roots::Roots;
