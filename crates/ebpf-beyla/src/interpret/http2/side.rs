@@ -1,0 +1,221 @@
+//! One side of an HTTP/2 connection: finds frames, and reads header blocks.
+
+use super::frame::{self, FrameHeader, HEADER, PREFACE, flag, kind};
+use super::hpack::{Decoder, Field};
+use crate::interpret::lane::{Moment, Segment};
+
+/// The longest header block that is kept.
+const BLOCK: usize = 64 * 1024;
+
+/// Who hears of what a side finds.
+pub(super) trait Listener {
+    /// A header block begins or goes on; its fields follow. `end`: the side sends no more on the stream behind it.
+    fn headers(&mut self, stream: u32, begun: Moment);
+    /// A field of the block. What is not known of it is `None`.
+    fn field(&mut self, stream: u32, field: Field<'_>);
+    /// The block has ended; `end` if the side sends no more.
+    fn headers_end(&mut self, stream: u32, end: bool);
+    /// Bytes of a body; `end` if the side sends no more behind them.
+    fn data(&mut self, stream: u32, bytes: u64, end: bool);
+    /// The stream ended before its time.
+    fn reset(&mut self, stream: u32, code: u32);
+}
+
+#[derive(Debug)]
+enum State {
+    /// In what a client sends first, so many bytes of it seen.
+    Preface(usize),
+    /// In a frame's header.
+    Header { bytes: [u8; HEADER], have: usize },
+    /// In a frame, so many bytes before its end; what has been kept of it.
+    Payload { header: FrameHeader, left: u64, kept: Vec<u8> },
+    /// Somewhere.
+    Lost,
+}
+
+/// A header block that needs more frames.
+#[derive(Debug)]
+struct Open {
+    stream: u32,
+    end: bool,
+    bytes: Vec<u8>,
+    begun: Moment,
+}
+
+/// One side.
+#[derive(Debug)]
+pub(super) struct Side {
+    state: State,
+    decoder: Decoder,
+    open: Option<Open>,
+    begun: Moment,
+    lost_at: u64,
+}
+
+impl Side {
+    /// A side at the connection's begin; `preface` if it is the client's.
+    pub(super) fn new(preface: bool) -> Self {
+        let state = if preface { State::Preface(0) } else { State::Header { bytes: [0; HEADER], have: 0 } };
+        Self { state, decoder: Decoder::new(false), open: None, begun: Moment::default(), lost_at: 0 }
+    }
+
+    /// A side of a connection that was joined midway.
+    pub(super) fn joined() -> Self {
+        Self { state: State::Lost, decoder: Decoder::new(true), open: None, begun: Moment::default(), lost_at: 0 }
+    }
+
+    /// When frames were last missed, nanoseconds since boot; 0 for never.
+    pub(super) fn lost_at(&self) -> u64 {
+        self.lost_at
+    }
+
+    /// Goes over a segment.
+    pub(super) fn feed(&mut self, segment: Segment<'_>, moment: Moment, listener: &mut impl Listener) {
+        match segment {
+            Segment::Bytes(bytes) => self.bytes(bytes, moment, listener),
+            Segment::Gap { len, .. } => self.gap(len, moment, listener),
+        }
+    }
+
+    fn bytes(&mut self, mut bytes: &[u8], moment: Moment, listener: &mut impl Listener) {
+        let mut fresh = moment.call_start;
+        while !bytes.is_empty() {
+            match &mut self.state {
+                State::Lost if fresh && frame::looks_like_frames(bytes) => self.next(),
+                State::Lost => return,
+                State::Preface(seen) => {
+                    let wanted = &PREFACE[*seen..];
+                    let step = wanted.len().min(bytes.len());
+                    if bytes[..step] != wanted[..step] {
+                        self.lose(moment.time);
+                        continue;
+                    }
+                    *seen += step;
+                    if *seen == PREFACE.len() {
+                        self.next();
+                    }
+                    bytes = &bytes[step..];
+                }
+                State::Header { bytes: kept, have } => {
+                    if *have == 0 {
+                        self.begun = moment;
+                    }
+                    let step = (HEADER - *have).min(bytes.len());
+                    kept[*have..*have + step].copy_from_slice(&bytes[..step]);
+                    *have += step;
+                    bytes = &bytes[step..];
+                    if *have == HEADER {
+                        let header = FrameHeader::parse(*kept);
+                        self.enter(header, listener);
+                    }
+                }
+                State::Payload { header, left, kept } => {
+                    let step = (*left).min(bytes.len() as u64) as usize;
+                    if keeps(header.kind) {
+                        let room = BLOCK.saturating_sub(kept.len());
+                        kept.extend_from_slice(&bytes[..step.min(room)]);
+                    }
+                    *left -= step as u64;
+                    bytes = &bytes[step..];
+                    if *left == 0 {
+                        self.leave(true, listener);
+                    }
+                }
+            }
+            fresh = false;
+        }
+    }
+
+    fn next(&mut self) {
+        self.state = State::Header { bytes: [0; HEADER], have: 0 };
+    }
+
+    fn lose(&mut self, time: u64) {
+        self.state = State::Lost;
+        self.open = None;
+        self.decoder.miss();
+        self.lost_at = time;
+    }
+
+    fn enter(&mut self, header: FrameHeader, listener: &mut impl Listener) {
+        self.state = State::Payload { header, left: u64::from(header.length), kept: Vec::new() };
+        if header.length == 0 {
+            self.leave(true, listener);
+        }
+    }
+
+    /// At the end of a frame, or where what can be had of it ends.
+    fn leave(&mut self, whole: bool, listener: &mut impl Listener) {
+        let State::Payload { header, left, kept } = std::mem::replace(&mut self.state, State::Lost) else { return };
+        match header.kind {
+            kind::DATA => listener.data(header.stream, u64::from(header.length), header.has(flag::END_STREAM)),
+            kind::HEADERS => {
+                let end = header.has(flag::END_STREAM);
+                let bytes = frame::block(header, &kept).map(<[u8]>::to_vec).unwrap_or_default();
+                self.open = Some(Open { stream: header.stream, end, bytes, begun: self.begun });
+            }
+            kind::CONTINUATION => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.stream == header.stream) {
+                    let room = BLOCK.saturating_sub(open.bytes.len());
+                    open.bytes.extend_from_slice(&kept[..kept.len().min(room)]);
+                }
+            }
+            // The entries count, the request does not: nobody asked for it.
+            kind::PUSH_PROMISE => {
+                let read = frame::block(header, &kept).filter(|_| header.has(flag::END_HEADERS));
+                if read.is_none_or(|block| self.decoder.decode(block, |_| {}).is_err()) {
+                    self.decoder.miss();
+                }
+            }
+            kind::RST_STREAM => {
+                let code = kept.first_chunk().map_or(0, |code| u32::from_be_bytes(*code));
+                listener.reset(header.stream, code);
+            }
+            _ => {}
+        }
+        if matches!(header.kind, kind::HEADERS | kind::CONTINUATION) && (header.has(flag::END_HEADERS) || !whole) {
+            self.read(whole, listener);
+        }
+        match left {
+            0 => self.next(),
+            left => {
+                // The rest of the frame was left out, and nobody needs it.
+                let header = FrameHeader { kind: u8::MAX, ..header };
+                self.state = State::Payload { header, left, kept: Vec::new() };
+            }
+        }
+    }
+
+    fn read(&mut self, whole: bool, listener: &mut impl Listener) {
+        let Some(open) = self.open.take() else { return };
+        listener.headers(open.stream, open.begun);
+        let read = self.decoder.decode(&open.bytes, |field| listener.field(open.stream, field));
+        if read.is_err() || !whole || open.bytes.len() >= BLOCK {
+            self.decoder.miss();
+        }
+        listener.headers_end(open.stream, open.end);
+    }
+
+    fn gap(&mut self, len: u64, moment: Moment, listener: &mut impl Listener) {
+        let cut = match &mut self.state {
+            State::Payload { header, left, .. } => {
+                let step = (*left).min(len);
+                *left -= step;
+                let (needed, done, over) = (keeps(header.kind), *left == 0, len > step);
+                if needed || done {
+                    self.leave(!needed, listener);
+                }
+                over
+            }
+            _ => true,
+        };
+        if cut {
+            self.lose(moment.time);
+        }
+    }
+}
+
+/// Whether a frame's payload is read.
+fn keeps(kind: u8) -> bool {
+    matches!(kind, kind::HEADERS | kind::CONTINUATION | kind::PUSH_PROMISE | kind::RST_STREAM)
+}
