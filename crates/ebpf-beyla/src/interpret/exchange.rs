@@ -1,5 +1,6 @@
 //! A request and its response, as they were seen on a stream: what spans and metrics are made of.
 
+use super::context::Context;
 use crate::record::{Family, Role};
 
 /// What was spoken.
@@ -109,6 +110,8 @@ pub struct Exchange {
     pub sequence: u32,
     /// How it ended.
     pub ending: Ending,
+    /// Its place in a trace.
+    pub context: Context,
 }
 
 impl Exchange {

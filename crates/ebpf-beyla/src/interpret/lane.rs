@@ -38,6 +38,20 @@ pub struct Moment {
     pub sequence: u32,
 }
 
+impl Moment {
+    /// The moment of a byte further on in the segment.
+    pub fn further(self, bytes: usize) -> Self {
+        Self {
+            offset: self.offset.saturating_add(bytes as u64),
+            sequence: match self.sequence {
+                0 => 0,
+                sequence => sequence.wrapping_add(bytes as u32),
+            },
+            ..self
+        }
+    }
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 pub struct Lane {
@@ -71,13 +85,7 @@ impl Lane {
         let known = usize::try_from(self.expected - data.offset).unwrap_or(usize::MAX);
         if let Some(new) = data.bytes.get(known..).filter(|new| !new.is_empty()) {
             let fresh = known == 0;
-            let at = Moment {
-                call_start: fresh && data.call_start,
-                turn: fresh && data.turn,
-                offset: self.expected,
-                sequence: moment.sequence.wrapping_add(known as u32),
-                ..moment
-            };
+            let at = Moment { call_start: fresh && data.call_start, turn: fresh && data.turn, ..moment.further(known) };
             protocol(Segment::Bytes(new), at);
             self.expected += new.len() as u64;
         }

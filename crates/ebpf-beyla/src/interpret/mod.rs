@@ -6,11 +6,13 @@
 //! | `stream.rs` | one stream: recognises its protocol |
 //! | `lane.rs` | one direction of a stream: order and gaps |
 //! | `http1/`, `http2/` | the protocols |
+//! | `context.rs` | places in traces: which call belongs to which request |
 //! | `exchange.rs` | [`Exchange`]: what comes out |
 //!
 //! Whatever is missing, cut or damaged in the records costs the exchanges that it belonged to, and they are counted
 //! ([`Interpreter::take_incomplete`]); what comes after is right again.
 
+pub mod context;
 pub mod exchange;
 pub mod http1;
 pub mod http2;
@@ -21,6 +23,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
+use self::context::Contexts;
 use self::exchange::{Ends, Exchange};
 use self::lane::Moment;
 use self::stream::Stream;
@@ -37,6 +40,7 @@ pub struct Interpreter {
     streams: HashMap<u64, Stream>,
     /// Streams in which time passing may end something.
     restless: HashSet<u64>,
+    contexts: Contexts,
     exchanges: Vec<Exchange>,
     verdicts: Vec<Verdict>,
     incomplete: u64,
@@ -153,6 +157,11 @@ impl Interpreter {
             self.restless.insert(number);
         }
         self.incomplete += stream.take_incomplete();
+        let (role, ends) = (stream.role, self.ends(number).cloned());
+        let client_port = ends.map(|ends| if role == Role::Client { ends.local_port } else { ends.remote_port });
+        if let Some(stream) = self.streams.get_mut(&number) {
+            stream.begin(|exchange| self.contexts.begin(exchange, role, client_port.unwrap_or_default()));
+        }
         self.tell(number, out);
     }
 
@@ -182,11 +191,18 @@ impl Interpreter {
     /// Adds what a stream's exchanges have in common, and keeps them.
     fn tell(&mut self, number: u64, out: Vec<Exchange>) {
         let Some(stream) = self.streams.get(&number).filter(|_| !out.is_empty()) else { return };
-        let ends: Option<&Ends> = stream.ends.as_ref().or_else(|| self.carrier(number)?.ends.as_ref());
-        let (ends, role, tls) = (ends.cloned(), stream.role, stream.is_tls());
-        self.exchanges.extend(out.into_iter().map(|mut exchange| {
+        let (ends, role, tls) = (self.ends(number).cloned(), stream.role, stream.is_tls());
+        for mut exchange in out {
+            if exchange.context.is_none() {
+                self.contexts.begin(&mut exchange, role, 0);
+            }
+            self.contexts.end(&exchange);
             (exchange.ends, exchange.role, exchange.tls, exchange.stream) = (ends.clone(), role, tls, number);
-            exchange
-        }));
+            self.exchanges.push(exchange);
+        }
+    }
+
+    fn ends(&self, number: u64) -> Option<&Ends> {
+        self.streams.get(&number)?.ends.as_ref().or_else(|| self.carrier(number)?.ends.as_ref())
     }
 }

@@ -133,6 +133,15 @@ impl Stream {
         Some(Wish { mode, skip: self.skip })
     }
 
+    /// Tells of each request that was begun and has no place in a trace yet.
+    pub fn begin(&mut self, mut place: impl FnMut(&mut Exchange)) {
+        match &mut self.talk {
+            Talk::Http1(talk) => talk.fresh().for_each(&mut place),
+            Talk::Http2(talk) if talk.has_fresh() => talk.fresh().for_each(&mut place),
+            _ => {}
+        }
+    }
+
     /// The stream has ended.
     pub fn close(&mut self, time: u64, out: &mut Vec<Exchange>) {
         match &mut self.talk {

@@ -144,6 +144,11 @@ impl Conversation {
         }
     }
 
+    /// The requests that have no place in a trace yet.
+    pub fn fresh(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        self.waiting.iter_mut().rev().take_while(|exchange| exchange.context.is_none())
+    }
+
     /// Whether [`Self::sweep`] may have something to do.
     pub fn is_restless(&self) -> bool {
         self.response.is_unknown() && !self.until_close && self.is_answered()

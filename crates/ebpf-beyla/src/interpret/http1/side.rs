@@ -88,7 +88,9 @@ impl Side {
 
     fn bytes(&mut self, mut bytes: &[u8], moment: Moment, listener: &mut impl Listener) {
         let mut fresh = moment.call_start;
+        let whole = bytes.len();
         while !bytes.is_empty() {
+            let consumed = whole - bytes.len();
             bytes = match &mut self.state {
                 State::Between => {
                     // Servers are to overlook empty lines before a request.
@@ -98,14 +100,14 @@ impl Side {
                         return;
                     }
                     match self.is_head(rest) {
-                        true => self.begin(moment, bytes.len() - rest.len()),
+                        true => self.begin(moment, consumed + skipped),
                         false => self.state = State::Unknown,
                     }
                     rest
                 }
                 State::Unknown => {
                     if fresh && self.is_head(bytes) {
-                        self.begin(moment, 0);
+                        self.begin(moment, consumed);
                         continue;
                     }
                     listener.body(bytes.len() as u64);
@@ -151,8 +153,9 @@ impl Side {
         }
     }
 
-    fn begin(&mut self, moment: Moment, skipped: usize) {
-        self.begun = Moment { offset: moment.offset + skipped as u64, ..moment };
+    /// A head begins, so many bytes into the segment.
+    fn begin(&mut self, moment: Moment, at: usize) {
+        self.begun = moment.further(at);
         self.state = State::Head(Vec::new());
     }
 

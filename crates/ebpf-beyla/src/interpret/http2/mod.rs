@@ -44,6 +44,8 @@ pub struct Connection {
     client: Side,
     server: Side,
     calls: BTreeMap<u32, Call>,
+    /// Calls that were begun since they were last asked for.
+    fresh: Vec<u32>,
     incomplete: u64,
 }
 
@@ -52,7 +54,7 @@ impl Connection {
     pub fn new(joined: bool) -> Self {
         let (client, server) =
             if joined { (Side::joined(), Side::joined()) } else { (Side::new(true), Side::new(false)) };
-        Self { client, server, calls: BTreeMap::new(), incomplete: 0 }
+        Self { client, server, calls: BTreeMap::new(), fresh: Vec::new(), incomplete: 0 }
     }
 
     /// Exchanges that could not be followed, since the last time this was asked.
@@ -62,8 +64,13 @@ impl Connection {
 
     /// Goes over a segment of the client's direction.
     pub fn request(&mut self, segment: Segment<'_>, moment: Moment, out: &mut Vec<Exchange>) {
-        let mut listener =
-            Requests { calls: &mut self.calls, incomplete: &mut self.incomplete, time: moment.time, out };
+        let mut listener = Requests {
+            calls: &mut self.calls,
+            fresh: &mut self.fresh,
+            incomplete: &mut self.incomplete,
+            time: moment.time,
+            out,
+        };
         self.client.feed(segment, moment, &mut listener);
     }
 
@@ -84,6 +91,17 @@ impl Connection {
             call.exchange.ending = Ending::Broken;
             out.push(call.exchange);
         }
+    }
+
+    /// The requests that have no place in a trace yet.
+    pub fn fresh(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        let fresh = std::mem::take(&mut self.fresh);
+        self.calls.iter_mut().filter(move |(stream, _)| fresh.contains(stream)).map(|(_, call)| &mut call.exchange)
+    }
+
+    /// Whether there are such requests.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
     }
 
     /// Whether [`Self::sweep`] may have something to do.
@@ -122,6 +140,7 @@ fn finish(calls: &mut BTreeMap<u32, Call>, stream: u32, ending: Ending, time: u6
 
 struct Requests<'a> {
     calls: &'a mut BTreeMap<u32, Call>,
+    fresh: &'a mut Vec<u32>,
     incomplete: &'a mut u64,
     time: u64,
     out: &'a mut Vec<Exchange>,
@@ -162,7 +181,9 @@ impl Listener for Requests<'_> {
 
     fn headers_end(&mut self, stream: u32, _end: bool) {
         if let Some(call) = self.calls.get_mut(&stream) {
-            call.asked = true;
+            if !std::mem::replace(&mut call.asked, true) {
+                self.fresh.push(stream);
+            }
             if call.exchange.target.is_empty() {
                 UNKNOWN.clone_into(&mut call.exchange.target);
             }

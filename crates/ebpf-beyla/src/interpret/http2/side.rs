@@ -79,7 +79,9 @@ impl Side {
 
     fn bytes(&mut self, mut bytes: &[u8], moment: Moment, listener: &mut impl Listener) {
         let mut fresh = moment.call_start;
+        let whole = bytes.len();
         while !bytes.is_empty() {
+            let consumed = whole - bytes.len();
             match &mut self.state {
                 State::Lost if fresh && frame::looks_like_frames(bytes) => self.next(),
                 State::Lost => return,
@@ -98,7 +100,7 @@ impl Side {
                 }
                 State::Header { bytes: kept, have } => {
                     if *have == 0 {
-                        self.begun = moment;
+                        self.begun = moment.further(consumed);
                     }
                     let step = (HEADER - *have).min(bytes.len());
                     kept[*have..*have + step].copy_from_slice(&bytes[..step]);
