@@ -6,20 +6,30 @@
 //! | `roots.rs`, `files.rs` | [`Roots`]: where the machine's files are; reading them |
 //! | `collector.rs` | [`Collector`], [`Gatherer`]: all collectors at once, each at its own risk |
 //! | `gang.rs` | jobs that may hang, on as few threads as progress allows |
+//! | `exporter.rs` | what all exporters share: their target, being found, gathering that may block |
 //! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
+//! | `process/` | `prometheus.exporter.process` |
 //! | `collectors/` | one file for each collector, named as node_exporter names it |
 //!
 //! Every path is below a root that the user may set, so a machine can be read from a copy of its files.
 
 mod bus;
 mod collector;
+mod exporter;
 mod families;
 pub mod files;
 mod gang;
 mod number;
+pub mod process;
 mod roots;
 
 pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
+pub use exporter::{ExporterExports, build_info, host_name, serve};
 pub use families::{Families, Kind, Value, render};
 pub use roots::Roots;
+
+use corten_component::Registration;
+
+/// The components of this crate.
+pub const COMPONENTS: &[Registration] = &[Registration::of::<process::Process>()];
