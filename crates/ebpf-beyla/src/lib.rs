@@ -5,3 +5,4 @@
 
 pub mod interpret;
 pub mod record;
+pub mod telemetry;
