@@ -3,6 +3,7 @@
 //! Two halves meet at a stream of bytes, [`record`]: *capture* loads programs into the kernel and pumps what they
 //! say; *interpret* is pure, reads records and knows protocols.
 
+pub mod arguments;
 pub mod discover;
 pub mod interpret;
 pub mod record;
