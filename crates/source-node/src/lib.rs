@@ -8,7 +8,7 @@
 //! | `gang.rs` | jobs that may hang, on as few threads as progress allows |
 //! | `exporter.rs` | what all exporters share: their target, being found, gathering that may block |
 //! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
-//! | `process/` | `prometheus.exporter.process` |
+//! | `nixos/`, `process/`, `systemd_exporter/` | the components `prometheus.exporter.nixos`, `.process`, `.systemd` |
 //! | `collectors/` | one file for each collector, named as node_exporter names it |
 //!
 //! Every path is below a root that the user may set, so a machine can be read from a copy of its files.
@@ -19,9 +19,11 @@ mod exporter;
 mod families;
 pub mod files;
 mod gang;
+pub mod nixos;
 mod number;
 pub mod process;
 mod roots;
+pub mod systemd_exporter;
 
 pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
@@ -32,4 +34,8 @@ pub use roots::Roots;
 use corten_component::Registration;
 
 /// The components of this crate.
-pub const COMPONENTS: &[Registration] = &[Registration::of::<process::Process>()];
+pub const COMPONENTS: &[Registration] = &[
+    Registration::of::<nixos::Nixos>(),
+    Registration::of::<process::Process>(),
+    Registration::of::<systemd_exporter::Systemd>(),
+];
