@@ -74,6 +74,10 @@ impl<T: Payload> Entry<T> {
     /// The other entry, if the items cannot be one.
     #[allow(clippy::result_large_err, reason = "what cannot be done gives the entry back as it was")]
     pub(crate) fn absorb(&mut self, mut other: Self) -> Result<(), Self> {
+        if self.waiters.is_empty() != other.waiters.is_empty() {
+            // Who gives up waiting for the one must not take the other along.
+            return Err(other);
+        }
         if let Err(item) = self.item.append(other.item) {
             other.item = item;
             return Err(other);
@@ -168,22 +172,25 @@ impl<T: Payload> Entry<T> {
     }
 }
 
+/// What a sender that waits is told.
+pub(crate) type Answer = oneshot::Receiver<Result<(), Refusal>>;
+
 /// A sender that waits for the result of what it handed over; of all pieces of it.
 pub(crate) struct Waiter {
-    answer: Mutex<Answer>,
+    answer: Mutex<Worst>,
     withdrawn: AtomicBool,
 }
 
-struct Answer {
+struct Worst {
     to: Option<oneshot::Sender<Result<(), Refusal>>>,
     worst: Option<Refusal>,
 }
 
 impl Waiter {
-    pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Result<(), Refusal>>) {
+    pub(crate) fn new() -> (Arc<Self>, Answer) {
         let (to, answer) = oneshot::channel();
         let waiter =
-            Self { answer: Mutex::new(Answer { to: Some(to), worst: None }), withdrawn: AtomicBool::new(false) };
+            Self { answer: Mutex::new(Worst { to: Some(to), worst: None }), withdrawn: AtomicBool::new(false) };
         (Arc::new(waiter), answer)
     }
 

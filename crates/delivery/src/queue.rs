@@ -7,7 +7,7 @@ use corten_component::{BoxFuture, Consume, Health, Kinds, Outcome, Receipt, Refu
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::entry::{Entry, Fate, Waiter, fresh_id, measure};
+use crate::entry::{Answer, Entry, Fate, Waiter, fresh_id, measure};
 use crate::lane::Lane;
 use crate::metrics::QueueMetrics;
 use crate::spool::Spool;
@@ -151,8 +151,13 @@ impl<T: Payload> Queue<T> {
             }
         }
         let (Some(waiter), Some(answer)) = (waiter, answer) else { return Ok(()) };
-        let withdrawal = Withdrawal(Arc::downgrade(&waiter));
+        let withdrawal = Withdrawal::of(&waiter);
         drop(waiter);
+        self.result(answer, withdrawal, until).await
+    }
+
+    /// Waits for what becomes of an item that was taken.
+    pub(crate) async fn result(&self, answer: Answer, withdrawal: Withdrawal, until: Instant) -> Result<(), Refusal> {
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Refusal::retry("the component has been stopped")),
@@ -282,7 +287,13 @@ impl<T: Payload> Queue<T> {
 }
 
 /// A sender that stops waiting takes back what has not been sent.
-struct Withdrawal(std::sync::Weak<Waiter>);
+pub(crate) struct Withdrawal(Weak<Waiter>);
+
+impl Withdrawal {
+    pub(crate) fn of(waiter: &Arc<Waiter>) -> Self {
+        Self(Arc::downgrade(waiter))
+    }
+}
 
 impl Drop for Withdrawal {
     fn drop(&mut self) {

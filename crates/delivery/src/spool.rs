@@ -15,10 +15,10 @@ use corten_component::{Outcome, Receipt, Refusal};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::entry::{Entry, RECORD_BYTES, fresh_id, measure};
+use crate::entry::{Entry, RECORD_BYTES, Waiter, fresh_id, measure};
 use crate::lane::Lane;
 use crate::log::{AppendError, Appended, Backlog, Chunk, Evicted, Log, WhenFull};
-use crate::queue::State;
+use crate::queue::{State, Withdrawal};
 use crate::storage::StorageHandle;
 use crate::{DropReason, Overflow, Payload, Queue, Sizer};
 
@@ -85,6 +85,14 @@ impl Spilled {
         self.items = self.items.saturating_sub(items);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
+}
+
+/// Who answers for something that was taken.
+enum Kept {
+    /// The queue: it is on disk, or its sender does not care.
+    Safe,
+    /// Its sender, until the destination has it: it is in memory alone.
+    InMemory,
 }
 
 /// What an instance leaves of its log.
@@ -242,24 +250,36 @@ impl<T: Payload> Queue<T> {
                 return Err(self.refuse(item, crate::queue::full()));
             }
         }
+        let (waiter, result) = Waiter::new();
+        let withdrawal = Withdrawal::of(&waiter);
         let (done, answer) = oneshot::channel();
         let (queue, its) = (spool.queue.clone(), Arc::clone(&log));
         log.append_then(record, move |appended| {
             let answer = match queue.upgrade() {
-                Some(queue) => queue.appended(&its, item, charge, appended),
+                Some(queue) => queue.appended(&its, item, charge, appended, waiter),
                 None => Err(gone(&its, item, appended)),
             };
             let _ = done.send(answer);
         });
         match tokio::time::timeout_at(until, answer).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(Ok(Kept::Safe))) => Ok(()),
+            // A kill would take it, so its sender answers for it until the destination does.
+            Ok(Ok(Ok(Kept::InMemory))) => self.result(result, withdrawal, until).await,
+            Ok(Ok(Err(refusal))) => Err(refusal),
             Ok(Err(_)) => Err(Refusal::retry("the component has been stopped")),
             Err(_) => Err(Refusal::retry("the disk has not answered in time")),
         }
     }
 
     /// What the log says of an item. Called on its thread, in the order of the appends.
-    fn appended(&self, log: &Arc<Log>, mut item: T, charge: u64, appended: Appended) -> Result<(), Refusal> {
+    fn appended(
+        &self,
+        log: &Arc<Log>,
+        mut item: T,
+        charge: u64,
+        appended: Appended,
+        waiter: Arc<Waiter>,
+    ) -> Result<Kept, Refusal> {
         let Some(spool) = &self.spool else { return Err(gone(log, item, appended)) };
         let kind = item.data_type();
         let (items, bytes) = (item.items(), item.bytes());
@@ -274,6 +294,7 @@ impl<T: Payload> Queue<T> {
             return Err(gone(log, item, appended));
         }
         let has_room = lane.spilled.records == 0 && lane.bytes + bytes <= spool.share.max(bytes);
+        let mut kept = Kept::Safe;
         match appended.result {
             Ok(seq) if has_room => {
                 let upstream = item.replace_receipt(receipt(log, kind, seq));
@@ -302,8 +323,10 @@ impl<T: Payload> Queue<T> {
                 item.replace_receipt(Receipt::none()).settle(Outcome::Stored);
             }
             Err(AppendError::Disk { .. }) if has_room => {
-                // Not safe; its sender is told what becomes of it once that is known.
-                self.accept(&mut state, kind, item, charge, None);
+                // Not safe. Who would rather lose the oldest than wait does not wait for this either.
+                let waiter = (self.policy.overflow != Overflow::DropOldest).then_some(waiter);
+                kept = if waiter.is_some() { Kept::InMemory } else { Kept::Safe };
+                self.accept(&mut state, kind, item, charge, waiter);
                 drop(state);
             }
             Err(AppendError::Disk { .. }) if self.policy.overflow == Overflow::DropOldest => {
@@ -321,7 +344,7 @@ impl<T: Payload> Queue<T> {
             }
         }
         self.changed.notify_one();
-        Ok(())
+        Ok(kept)
     }
 
     /// Says when the disk fails, and when it works again.

@@ -52,8 +52,10 @@ struct Bench {
     _stop: oneshot::Sender<Stop>,
 }
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A lane's share of memory is 64 KiB.
-async fn bench(overflow: Overflow) -> Bench {
+async fn bench(overflow: Overflow, patience: Duration) -> Bench {
     let sim = Sim::default();
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let options = Options { retry_after: Duration::ZERO, max_bytes: Some(512 << 10), ..Options::default() };
@@ -66,6 +68,7 @@ async fn bench(overflow: Overflow) -> Bench {
         overflow,
         consumers: 1,
         retry: Some(Retry { initial, max, ..Retry::default() }),
+        patience,
         storage: Some(Handle::to(storage)),
         ..Policy::default()
     };
@@ -112,38 +115,67 @@ impl Bench {
     }
 }
 
+/// What a lane keeps in memory of such bodies.
+const KEPT: usize = 16;
+
 #[tokio::test]
-async fn without_a_disk_it_goes_from_memory_while_there_is_room() {
-    for overflow in [Overflow::Reject, Overflow::DropOldest] {
-        let bench = bench(overflow).await;
+async fn what_is_in_memory_alone_is_not_acknowledged_before_it_is_delivered() {
+    for overflow in [Overflow::Reject, Overflow::Block] {
+        let bench = Arc::new(bench(overflow, PATIENCE).await);
         bench.sim.faults(|faults| faults.capacity = Some(0));
-        let mut answers = Vec::new();
+        let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
         for number in 0..30 {
-            answers.push(bench.send(&number.to_string()).await);
+            let (bench, answered) = (Arc::clone(&bench), answered.clone());
+            tokio::spawn(async move { answered.send(bench.send(&number.to_string()).await) });
         }
-        let kept = 16;
-        match overflow {
-            Overflow::DropOldest => {
-                assert!(answers.iter().all(Result::is_ok));
-                assert_eq!(bench.dropped(DropReason::DiskFull), 30 - kept);
-            }
-            _ => {
-                assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count() as u64, kept);
-                assert!(answers.pop().unwrap().unwrap_err().is_retryable(), "the sender keeps it");
-            }
+        // Those for which there is no room keep theirs; the others wait.
+        for _ in KEPT..30 {
+            assert!(answers.recv().await.unwrap().unwrap_err().is_retryable());
+        }
+        assert_eq!(bench.queue.items(), KEPT as u64);
+        assert!(answers.try_recv().is_err(), "a kill would take what is in memory alone");
+        bench.backend.up.store(true, Ordering::SeqCst);
+        for _ in 0..KEPT {
+            answers.recv().await.unwrap().unwrap();
         }
         bench.sim.faults(|faults| faults.capacity = None);
         bench.send("after").await.unwrap();
         bench.drained().await;
-        let taken = bench.taken();
-        assert_eq!(taken.len() as u64, kept + 1);
-        assert_eq!(taken.last().map(String::as_str), Some("after"));
+        assert_eq!(bench.taken().len(), KEPT + 1);
+        assert_eq!(bench.taken().last().map(String::as_str), Some("after"));
     }
 }
 
 #[tokio::test]
+async fn a_sender_that_stops_waiting_for_what_is_in_memory_alone_takes_it_back() {
+    let bench = bench(Overflow::Reject, Duration::from_millis(50)).await;
+    bench.send("safe").await.unwrap();
+    bench.sim.faults(|faults| faults.write = Some((0, std::io::ErrorKind::StorageFull)));
+    let refusal = bench.send("unsafe").await.unwrap_err();
+    assert!(refusal.is_retryable(), "{refusal}");
+    bench.drained().await;
+    assert_eq!(bench.taken(), ["safe"]);
+    assert_eq!(bench.dropped(DropReason::Withdrawn), 1);
+}
+
+#[tokio::test]
+async fn whoever_would_rather_lose_than_wait_does_not_wait_for_a_disk() {
+    let bench = bench(Overflow::DropOldest, PATIENCE).await;
+    bench.sim.faults(|faults| faults.capacity = Some(0));
+    for number in 0..30 {
+        bench.send(&number.to_string()).await.unwrap();
+    }
+    assert_eq!(bench.dropped(DropReason::DiskFull), 30 - KEPT as u64);
+    bench.sim.faults(|faults| faults.capacity = None);
+    bench.send("after").await.unwrap();
+    bench.drained().await;
+    let taken = bench.taken();
+    assert_eq!((taken.len(), taken.last().map(String::as_str)), (KEPT + 1, Some("after")));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_back_is_counted() {
-    let bench = bench(Overflow::Reject).await;
+    let bench = bench(Overflow::Reject, PATIENCE).await;
     for number in 0..60 {
         bench.send(&number.to_string()).await.unwrap();
     }
@@ -165,7 +197,7 @@ async fn what_cannot_be_read_back_is_counted() {
 
 #[tokio::test]
 async fn a_log_at_its_greatest_size_gives_up_its_oldest_if_the_queue_does() {
-    let bench = bench(Overflow::DropOldest).await;
+    let bench = bench(Overflow::DropOldest, PATIENCE).await;
     for number in 0..200 {
         bench.send(&number.to_string()).await.unwrap();
     }
