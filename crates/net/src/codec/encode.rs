@@ -1,7 +1,5 @@
 //! Encoding.
 
-use std::io::Write;
-
 use bytes::Bytes;
 
 use super::{Encoding, pool};
@@ -43,7 +41,7 @@ impl Encoding {
 pub fn encode<'a>(
     encoding: Encoding,
     level: Level,
-    parts: impl IntoIterator<Item = &'a [u8]>,
+    parts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
 ) -> Result<Bytes, EncodeError> {
     let fail = |error: &dyn std::fmt::Display| EncodeError { encoding: encoding.http_name(), why: error.to_string() };
     let parts = parts.into_iter();
@@ -59,7 +57,7 @@ pub fn encode<'a>(
         Encoding::Zstd => pool::zstd(level, parts).map_err(|error| fail(&error))?,
         Encoding::SnappyFramed => {
             let writer = snap::write::FrameEncoder::new(Vec::new());
-            write_all(writer, parts, |writer| {
+            pool::write_all(writer, parts, |writer| {
                 writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))
             })
             .map_err(|error| fail(&error))?
@@ -70,7 +68,7 @@ pub fn encode<'a>(
         }
         Encoding::Lz4 => {
             let writer = lz4_flex::frame::FrameEncoder::new(Vec::new());
-            write_all(writer, parts, |writer| writer.finish().map_err(std::io::Error::other))
+            pool::write_all(writer, parts, |writer| writer.finish().map_err(std::io::Error::other))
                 .map_err(|error| fail(&error))?
         }
     };
@@ -97,13 +95,25 @@ pub async fn encode_aside(encoding: Encoding, level: Level, parts: Vec<Bytes>) -
     tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
-fn write_all<'a, W: Write>(
-    mut writer: W,
-    parts: impl Iterator<Item = &'a [u8]>,
-    finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>,
-) -> std::io::Result<Vec<u8>> {
-    for part in parts {
-        writer.write_all(part)?;
+#[cfg(test)]
+mod tests {
+    use super::super::decode::decode;
+    use super::*;
+
+    #[test]
+    fn a_body_too_large_to_be_copied_comes_back_whole() {
+        let byte = |at: u32| (at.wrapping_mul(2_654_435_761) >> 27) as u8;
+        let parts: Vec<Vec<u8>> = (0..9).map(|part| (0..600_000).map(|at| byte(at + part)).collect()).collect();
+        let whole = parts.concat();
+        for (encoding, level) in [
+            (Encoding::Gzip, Level::Default),
+            (Encoding::Gzip, Level::Exact(0)),
+            (Encoding::Gzip, Level::Exact(9)),
+            (Encoding::Zlib, Level::Default),
+            (Encoding::Zstd, Level::Default),
+        ] {
+            let body = encode(encoding, level, parts.iter().map(Vec::as_slice)).unwrap();
+            assert!(decode(encoding, [body], whole.len(), &mut |_| true).unwrap() == whole, "{encoding:?} {level:?}");
+        }
     }
-    finish(writer)
 }

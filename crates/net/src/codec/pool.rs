@@ -3,13 +3,23 @@
 //! A deflate or zstd state is a few hundred kilobytes. Allocated for each body between records that stay, it leaves
 //! holes that the heap fills with records and never gets back: with 500-byte bodies a collector grew by 28 kB a
 //! request. So each thread keeps one state of each kind, and writes into a scratch buffer that it keeps too.
+//!
+//! Both want the body in one piece and as much room again for the outcome. Of a very large body that would be more
+//! memory than anybody has counted, so such a one goes through a compressor piece by piece.
 
 use std::cell::RefCell;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::Level;
 
 /// A scratch buffer larger than this is given back after use.
 const KEPT_BYTES: usize = 4 << 20;
+
+/// Bodies larger than this are compressed piece by piece.
+const WHOLE_BYTES: usize = 4 << 20;
 
 /// Which wrapper stands around the deflate stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +47,7 @@ const DEFAULT_DEFLATE: i32 = 1;
 pub(super) fn deflate<'a>(
     wrapper: Wrapper,
     level: Level,
-    parts: impl Iterator<Item = &'a [u8]>,
+    parts: impl Iterator<Item = &'a [u8]> + Clone,
 ) -> Result<Vec<u8>, String> {
     let level = match level {
         // Go's "Huffman only" has no counterpart: the fastest is nearest.
@@ -45,6 +55,14 @@ pub(super) fn deflate<'a>(
         Level::Exact(level @ 0..=9) => level,
         _ => DEFAULT_DEFLATE,
     };
+    if size(parts.clone()) > WHOLE_BYTES {
+        let strength = Compression::new(level.unsigned_abs());
+        let written = match wrapper {
+            Wrapper::Gzip => write_all(GzEncoder::new(Vec::new(), strength), parts, GzEncoder::finish),
+            Wrapper::Zlib => write_all(ZlibEncoder::new(Vec::new(), strength), parts, ZlibEncoder::finish),
+        };
+        return written.map_err(|error| error.to_string());
+    }
     with_input(parts, |kept| {
         let Kept { deflate, input, output, .. } = kept;
         if deflate.as_ref().is_none_or(|(has, _)| *has != level) {
@@ -66,11 +84,16 @@ pub(super) fn deflate<'a>(
 }
 
 /// Compresses with zstd.
-pub(super) fn zstd<'a>(level: Level, parts: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, String> {
+pub(super) fn zstd<'a>(level: Level, parts: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Vec<u8>, String> {
     let level = match level {
         Level::Default => zstd::DEFAULT_COMPRESSION_LEVEL,
         Level::Exact(level) => level,
     };
+    if size(parts.clone()) > WHOLE_BYTES {
+        let encoder = zstd::stream::write::Encoder::new(Vec::new(), level);
+        let written = encoder.and_then(|encoder| write_all(encoder, parts, zstd::stream::write::Encoder::finish));
+        return written.map_err(|error| error.to_string());
+    }
     with_input(parts, |kept| {
         let Kept { zstd, input, output, .. } = kept;
         if zstd.as_ref().is_none_or(|(has, _)| *has != level) {
@@ -80,6 +103,20 @@ pub(super) fn zstd<'a>(level: Level, parts: impl Iterator<Item = &'a [u8]>) -> R
         output.resize(zstd::zstd_safe::compress_bound(input.len()), 0);
         compressor.compress_to_buffer(input, &mut output[..]).map_err(|error| error.to_string())
     })
+}
+
+fn size<'a>(parts: impl Iterator<Item = &'a [u8]>) -> usize {
+    parts.map(<[u8]>::len).sum()
+}
+
+/// Writes all parts through an encoder and ends it.
+pub(super) fn write_all<'a, W: Write>(
+    mut writer: W,
+    mut parts: impl Iterator<Item = &'a [u8]>,
+    finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>,
+) -> std::io::Result<Vec<u8>> {
+    parts.try_for_each(|part| writer.write_all(part))?;
+    finish(writer)
 }
 
 /// Gathers the parts, runs `compress`, and returns so many bytes of the output in a buffer of their size.
