@@ -118,6 +118,9 @@ mod tests {
         assert_eq!(after(503, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         assert!(after(503, "Tue, 31 Dec 2999 23:59:59 GMT").unwrap() > Duration::from_secs(1 << 30));
         assert_eq!(after(503, "soon"), None);
+        let dates = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")];
+        let SendError::Busy { after: by_its_clock, .. } = class(503, &dates) else { panic!("busy") };
+        assert_eq!(by_its_clock, Some(Duration::from_secs(30)), "whatever our clock says");
         assert_eq!(after(502, "17"), None);
     }
 

@@ -102,14 +102,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// When the server wants the next try (`Retry-After`: seconds or a date), counted from now.
+    /// When the server wants the next try (`Retry-After`: seconds or a date), counted from now. A date is compared
+    /// with the server's own, so that our clock may be wrong.
     pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let text = |name: http::HeaderName| Some(self.headers.get(name)?.to_str().ok()?.trim());
+        let value = text(http::header::RETRY_AFTER)?;
         if let Ok(seconds) = value.parse() {
             return Some(Duration::from_secs(seconds));
         }
         let when = httpdate::parse_http_date(value).ok()?;
-        Some(when.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+        let now = text(http::header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+        Some(when.duration_since(now.unwrap_or_else(std::time::SystemTime::now)).unwrap_or_default())
     }
 }
 
