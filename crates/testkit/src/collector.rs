@@ -34,11 +34,16 @@ impl Collector {
 
     /// The same with more flags.
     pub fn start_with(binary: impl AsRef<Path>, config: &str, flags: &[&str]) -> Self {
+        Self::start_by(Command::new(binary.as_ref()), config, flags)
+    }
+
+    /// The same by a command that ends in becoming the binary, such as `prlimit --nofile=64 corten`.
+    pub fn start_by(mut command: Command, config: &str, flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("config.alloy");
         std::fs::write(&path, config).expect("a writable directory");
         let http = free_address();
-        let mut child = Command::new(binary.as_ref())
+        let mut child = command
             .arg("run")
             .arg(format!("--server.http.listen-addr={http}"))
             .arg(format!("--storage.path={}", directory.path().join("data").display()))
@@ -119,10 +124,27 @@ impl Collector {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
         kib.unwrap_or(0) * 1024
+    }
+
+    /// CPU time that it has used, in hundredths of a second.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // Behind the name, which may hold anything.
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
     }
 
     /// Sends a signal by its name (`TERM`, `HUP`, `KILL`).

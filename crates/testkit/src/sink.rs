@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corten_proto::otlp::collector::{
@@ -53,6 +53,8 @@ pub struct Received {
     pub grpc: bool,
     /// What was answered.
     pub answer: Answer,
+    /// When it had come whole.
+    pub at: Instant,
 }
 
 impl Received {
@@ -256,6 +258,7 @@ type Body = BoxBody<Bytes, std::convert::Infallible>;
 async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<Response<Body>, hyper::Error> {
     let (head, body) = request.into_parts();
     let wire = body.collect().await?.to_bytes();
+    let at = Instant::now();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let grpc = text("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     let message = match (grpc, text("content-encoding")) {
@@ -269,7 +272,7 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = state.scripted.pop_front().or_else(|| state.usual.clone()).unwrap_or(Answer::Ok);
         let path = head.uri.path().to_owned();
-        let received = Received { path, headers: head.headers, wire, message, grpc, answer: answer.clone() };
+        let received = Received { path, headers: head.headers, wire, message, grpc, answer: answer.clone(), at };
         // JSON, and encodings that are not known here, are not counted.
         if let (Answer::Ok, Some(kind), Some(message)) = (&answer, received.kind(), &received.message)
             && let Ok(found) = check(kind, message)
