@@ -169,7 +169,9 @@ impl Component for StorageFile {
     const DOC: &'static str = "Keeps the queues of exporters on disk.\n\n\
         Data that a queue with this storage has taken survives a crash of the process, and with `fsync` (which holds \
         unless it is switched off) one of the machine. Each exporter has a directory of its own in `directory`. \
-        Damaged files never keep a queue from starting: what is whole is delivered, and what is gone is logged.\n\n\
+        Damaged files never keep a queue from starting: what is whole is delivered, and what is gone is logged. \
+        While the disk is full or broken, what comes is sent from memory and acknowledged once it is delivered; what \
+        memory has no room for is refused, or counted as dropped where `overflow = \"drop_oldest\"` is written.\n\n\
         What waits in a stage before the queue is not on disk yet: a `batch` processor in front of the exporter \
         acknowledges what it holds for its `timeout`. The block `batch` of the `sending_queue` merges behind the disk.";
     type Arguments = StorageFileArguments;

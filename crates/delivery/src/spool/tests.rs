@@ -123,10 +123,10 @@ async fn what_is_in_memory_alone_is_not_acknowledged_before_it_is_delivered() {
     for overflow in [Overflow::Reject, Overflow::Block] {
         let bench = Arc::new(bench(overflow, PATIENCE).await);
         bench.sim.faults(|faults| faults.capacity = Some(0));
-        let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let (answered, mut answers) = tokio::sync::mpsc::channel(30);
         for number in 0..30 {
             let (bench, answered) = (Arc::clone(&bench), answered.clone());
-            tokio::spawn(async move { answered.send(bench.send(&number.to_string()).await) });
+            tokio::spawn(async move { answered.send(bench.send(&number.to_string()).await).await });
         }
         // Those for which there is no room keep theirs; the others wait.
         for _ in KEPT..30 {

@@ -1,8 +1,14 @@
 //! Every byte of the head and tail of a log, damaged one by one.
+//!
+//! With `CORTEN_COUNT` set, every bit of them, and every cut.
 
 use super::*;
 use crate::log::disk::Disk;
 use crate::log::format::{DATA_START, SECTOR, segment_name};
+
+fn is_long() -> bool {
+    std::env::var_os("CORTEN_COUNT").is_some()
+}
 
 /// Two segments of records, one write each; the first is complete.
 fn log() -> (Sim, u64) {
@@ -46,11 +52,14 @@ fn any_flipped_byte_costs_one_record_at_most() {
         let head = 0..2 * SECTOR + 512;
         let tail = end - 2 * SECTOR..end;
         for at in head.chain(tail) {
-            let damaged = sim.fork();
-            let mut content = content.clone();
-            content[at] ^= 1 << (at % 8);
-            damaged.set(&name, content);
-            check(&damaged, count, &format!("byte {at} of {name}"), u64::from(at as u64 >= DATA_START));
+            for bit in (0..8).filter(|bit| is_long() || *bit == at % 8) {
+                let damaged = sim.fork();
+                let mut content = content.clone();
+                content[at] ^= 1 << bit;
+                damaged.set(&name, content);
+                let what = format!("bit {bit} of byte {at} of {name}");
+                check(&damaged, count, &what, u64::from(at as u64 >= DATA_START));
+            }
         }
     }
 }
@@ -62,7 +71,7 @@ fn any_cut_costs_what_was_behind_it() {
         let name = segment_name(segment);
         let content = sim.content(&name);
         let end = content.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-        for at in (0..1500).chain(end - 1500..end).step_by(3) {
+        for at in (0..1500).chain(end - 1500..end).step_by(if is_long() { 1 } else { 3 }) {
             let damaged = sim.fork();
             damaged.set(&name, content[..at].to_vec());
             let behind = (end - at).div_ceil(1024) as u64 + 1;
