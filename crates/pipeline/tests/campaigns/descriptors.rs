@@ -1,0 +1,78 @@
+//! No file descriptors left, again and again.
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use corten_testkit::{Collector, Sink, eventually, free_address};
+
+use crate::load::{Load, Shape};
+use crate::pipeline::{Destination, config};
+use crate::setting::{count, dice, lasts};
+use crate::verdict::{conserved, drained};
+use crate::{BATCHED, BINARY};
+
+/// So many the collector may have.
+const LIMITS: [usize; 3] = [64, 128, 256];
+
+/// Takes connections until the collector has no descriptor left for another.
+fn crowd(door: std::net::SocketAddr, limit: usize) -> Vec<TcpStream> {
+    // The kernel completes connections beyond those that are accepted.
+    (0..limit + 16).filter_map(|_| TcpStream::connect_timeout(&door, Duration::from_secs(1)).ok()).collect()
+}
+
+fn descriptors(collector: &Collector) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", collector.pid())).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_nothing_acknowledged_is_lost() {
+    let (seed, mut rng) = dice();
+    let what = format!("CORTEN_SEED={seed}");
+    let rounds = count(3);
+    let (sink, door, storage) = (Sink::start(), free_address(), tempfile::tempdir().unwrap());
+    sink.forget_requests();
+    let config = config(door, BATCHED, storage.path(), &[Destination::durable("sink", sink.url())]);
+    let load = Load::start(door, "span", Shape::default());
+    let (mut kills, mut busiest) = (0, 0.0_f64);
+    let start = |limit: usize| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(BINARY);
+        Collector::start_by(command, &config, &[])
+    };
+    let mut limit = LIMITS[0];
+    let mut collector = start(limit);
+    for _ in 0..rounds {
+        load.more(20);
+        let crowd = crowd(door, limit);
+        tokio::task::block_in_place(|| {
+            eventually("the descriptors to be used up", || (descriptors(&collector) + 4 >= limit).then_some(()));
+        });
+        let (before, asked) = (collector.cpu_ticks(), std::time::Instant::now());
+        lasts(300..600, &mut rng).await;
+        busiest = busiest.max((collector.cpu_ticks() - before) as f64 / asked.elapsed().as_secs_f64());
+        if rng.bool() {
+            collector.signal("KILL");
+            drop((collector, crowd));
+            kills += 1;
+            limit = LIMITS[rng.usize(..LIMITS.len())];
+            collector = start(limit);
+        } else {
+            drop(crowd);
+            // Somebody new gets in.
+            tokio::task::block_in_place(|| {
+                eventually("an answer", || (collector.get("/-/ready").0 == 200).then_some(()));
+            });
+        }
+    }
+    load.more(100);
+    let mut book = load.finish().await;
+    drained(&collector, door, &[&sink], &mut book).await;
+    let counts = conserved(&collector, "sink", &what);
+    assert_eq!(counts.dropped + counts.rejected, 0.0, "{what}: {counts:?}");
+    let found = book.compare(&sink.span_names(), (kills + 1) * 20, &what);
+    println!(
+        "{rounds} crowds, {kills} kills: {book}; 0 lost, {} twice; load included, at most {busiest:.0} % of a core",
+        found.twice
+    );
+}
