@@ -8,10 +8,12 @@
 //! | [`targets`] | what discovery offers and scrapers take |
 //! | [`relabel`] | `rule` blocks and how they change labels |
 //! | [`regexp`] | RE2 expressions |
+//! | [`exponential`] | histograms that find their own buckets |
 //! | [`exposition`] | metrics that components offer to be scraped |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+pub mod exponential;
 pub mod exposition;
 pub mod labels;
 pub mod otlp;

@@ -22,7 +22,7 @@ mod records;
 mod value;
 
 pub use metrics::{BucketsView, ExemplarView, MetricData, MetricType, MetricView, NumberView, PointView};
-pub use records::{EventView, LinkView, LogView, ProfileView, SpanView, StatusView};
+pub use records::{EventView, LinkView, LogView, ProfileView, SpanHead, SpanView, StatusView};
 pub use value::{AttributeView, Hex, ValueView};
 
 use super::wire::{Fields, Value};

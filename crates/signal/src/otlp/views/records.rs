@@ -3,7 +3,8 @@
 use corten_proto::otlp::logs::SeverityNumber;
 use corten_proto::otlp::trace::{span::SpanKind, status::StatusCode};
 
-use super::{Body, ValueView, fields};
+use super::{Body, Hex, ValueView, fields, text};
+use crate::otlp::wire::{Fields, Value};
 
 /// A span.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,26 @@ impl<'a> SpanView<'a> {
         self.0.attribute(9, key)
     }
 
+    /// What stages that count spans read, found in one walk.
+    pub fn head(&self) -> SpanHead<'a> {
+        let mut head = SpanHead::default();
+        for field in Fields::new(self.0.0) {
+            match (field.number, field.value) {
+                (1, Value::Len(id)) => head.trace_id = id,
+                (2, Value::Len(id)) => head.span_id = id,
+                (3, Value::Len(state)) => head.trace_state = text(state),
+                (4, Value::Len(id)) => head.parent_span_id = id,
+                (5, Value::Len(name)) => head.name = text(name),
+                (6, kind) => head.kind = kind.number() as i32,
+                (7, time) => head.start = time.number(),
+                (8, time) => head.end = time.number(),
+                (15, Value::Len(status)) => head.status = StatusView(Body(status)).0.number(3) as i32,
+                _ => {}
+            }
+        }
+        head
+    }
+
     /// Its role. Unknown numbers count as unspecified.
     pub fn kind(&self) -> SpanKind {
         SpanKind::try_from(self.0.number(6) as i32).unwrap_or(SpanKind::Unspecified)
@@ -60,6 +81,56 @@ impl<'a> SpanView<'a> {
     /// Spans that it relates to.
     pub fn links(&self) -> impl Iterator<Item = LinkView<'a>> + use<'a> {
         self.0.each(13).map(LinkView)
+    }
+}
+
+/// What stages that count spans read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpanHead<'a> {
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+    parent_span_id: &'a [u8],
+    /// W3C tracestate.
+    pub trace_state: &'a str,
+    /// What the operation is called.
+    pub name: &'a str,
+    kind: i32,
+    /// Start, nanoseconds since 1970.
+    pub start: u64,
+    /// End, nanoseconds since 1970.
+    pub end: u64,
+    status: i32,
+}
+
+impl<'a> SpanHead<'a> {
+    /// The trace it belongs to.
+    pub fn trace_id(&self) -> Hex<'a> {
+        Hex(self.trace_id)
+    }
+
+    /// Its id.
+    pub fn span_id(&self) -> Hex<'a> {
+        Hex(self.span_id)
+    }
+
+    /// The span that it is part of; empty for a root.
+    pub fn parent_span_id(&self) -> Hex<'a> {
+        Hex(self.parent_span_id)
+    }
+
+    /// Its role. Unknown numbers count as unspecified.
+    pub fn kind(&self) -> SpanKind {
+        SpanKind::try_from(self.kind).unwrap_or(SpanKind::Unspecified)
+    }
+
+    /// How it ended. Unknown numbers count as unset.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::try_from(self.status).unwrap_or(StatusCode::Unset)
+    }
+
+    /// How long it took, in nanoseconds; 0 if it ends before it starts.
+    pub fn nanoseconds(&self) -> u64 {
+        self.end.saturating_sub(self.start)
     }
 }
 
