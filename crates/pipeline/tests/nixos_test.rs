@@ -22,10 +22,9 @@ fn the_checks_of_a_nixos_test_pass() {
     assert_eq!(
         removed,
         [
-            "otelcol.connector.spanmetrics.default",
             "otelcol.exporter.prometheus.spanmetrics",
             "prometheus.remote_write.mimir",
-            "otelcol.receiver.otlp.default: otelcol.connector.spanmetrics.default.input of traces",
+            "otelcol.connector.spanmetrics.default: otelcol.exporter.prometheus.spanmetrics.input of metrics",
         ],
         "a component that exists is no longer cut"
     );
