@@ -1,0 +1,88 @@
+//! An answer → rows, or the reason why there are none.
+
+use corten_signal::labels::Labels;
+
+use crate::fetch::{FetchError, Fetched};
+use crate::ingest::{Found, Hit, Ingest, Memory, Rules};
+use crate::parse::{Format, HistogramOptions, Protocol, parse};
+use crate::report::stale;
+
+/// How answers are read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) rules: Rules,
+    pub(crate) histograms: HistogramOptions,
+    pub(crate) fallback: Option<Protocol>,
+}
+
+/// What came of a scrape. Of one that failed, the rows only end series.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) found: Found,
+    /// Bytes of the body; -1 if it was too large.
+    pub(crate) bytes: f64,
+    pub(crate) error: Option<String>,
+    /// Whether the cache of series had to be cut down.
+    pub(crate) flushed: bool,
+}
+
+impl Reading {
+    /// Reads an answer, or ends everything that was alive.
+    pub(crate) fn read(
+        &self,
+        fetched: Result<Fetched, FetchError>,
+        target: &Labels,
+        memory: &mut Memory,
+        time: i64,
+    ) -> Read {
+        let content_type = fetched.as_ref().map(|fetched| fetched.content_type.clone()).unwrap_or_default();
+        let body = match fetched.and_then(Fetched::body) {
+            Ok(body) => body,
+            Err(error) => {
+                let bytes = if error == FetchError::TooLarge { -1.0 } else { 0.0 };
+                let read = Read { bytes, error: Some(error.to_string()), ..Read::default() };
+                return fail(read, memory, time);
+            }
+        };
+        let bytes = body.len() as f64;
+        let mut ingest = Ingest::new(&self.rules, target, memory, time);
+        // A body without a byte is a target without series, whatever its type.
+        let parsed = if body.is_empty() {
+            Ok(())
+        } else {
+            Format::of(&content_type, self.fallback).and_then(|format| {
+                parse(format, &body, self.histograms, &mut ingest).map_err(|error| error.to_string())
+            })
+        };
+        let (found, within) = ingest.finish();
+        match parsed.and(within) {
+            Ok(()) => {
+                let mut read = Read { found, bytes, ..Read::default() };
+                end(memory.cache.commit(), memory, time, &mut read);
+                read
+            }
+            Err(why) => fail(Read { found, bytes, error: Some(why), ..Read::default() }, memory, time),
+        }
+    }
+}
+
+fn fail(mut read: Read, memory: &mut Memory, time: i64) -> Read {
+    (read.found.rows, read.found.exemplars) = (Vec::new(), Vec::new());
+    let (vanished, flushed) = memory.cache.fail();
+    read.flushed = flushed;
+    end(vanished, memory, time, &mut read);
+    read
+}
+
+fn end(vanished: Vec<Labels>, memory: &mut Memory, time: i64, read: &mut Read) {
+    memory.forget(&vanished);
+    memory.rows = read.found.rows.len();
+    read.found.rows.extend(vanished.into_iter().map(|labels| stale(labels, time)));
+}
+
+impl Read {
+    /// Which limit was the reason.
+    pub(crate) fn hit(&self) -> Option<Hit> {
+        self.found.hit
+    }
+}
