@@ -26,3 +26,10 @@ pub trait RuleSet: Send + Sync + 'static {
 impl Behaviour for dyn RuleSet {
     const CAPSULE: &'static str = "RelabelRules";
 }
+
+/// Rules that stay as they are.
+impl RuleSet for Arc<Rules> {
+    fn rules(&self) -> Arc<Rules> {
+        Self::clone(self)
+    }
+}
