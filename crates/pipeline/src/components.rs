@@ -19,6 +19,12 @@ const CRATES: &[&[Registration]] = &[
     corten_processor_otel::COMPONENTS,
     #[cfg(feature = "connector")]
     corten_connector::COMPONENTS,
+    #[cfg(feature = "discovery")]
+    corten_discovery::COMPONENTS,
+    #[cfg(feature = "source-scrape")]
+    corten_source_scrape::COMPONENTS,
+    #[cfg(feature = "processor-relabel")]
+    corten_processor_relabel::COMPONENTS,
 ];
 
 /// All components that this build knows.
