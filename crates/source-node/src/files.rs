@@ -30,6 +30,14 @@ impl ReadError {
         self.error.raw_os_error()
     }
 
+    /// Normal among attributes of devices: absent, not allowed, or not supported by this driver or in this state.
+    pub fn is_harmless(&self) -> bool {
+        use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied, Unsupported};
+        // EAGAIN, EIO, ENODATA.
+        matches!(self.kind(), NotFound | PermissionDenied | InvalidInput | Unsupported)
+            || matches!(self.errno(), Some(5 | 11 | 61))
+    }
+
     /// The file is not there.
     pub fn is_absent(&self) -> bool {
         self.kind() == io::ErrorKind::NotFound
@@ -98,6 +106,24 @@ pub fn list_if_present(path: impl AsRef<Path>) -> Result<Vec<String>, ReadError>
     match list(path) {
         Err(error) if error.is_absent() => Ok(Vec::new()),
         other => other,
+    }
+}
+
+/// The names in a folder that begin with `prefix` and a digit, sorted as text; none if it is not there.
+pub fn numbered(path: impl AsRef<Path>, prefix: &str) -> Result<Vec<String>, ReadError> {
+    let mut names = list_if_present(path)?;
+    names.retain(|name| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+    });
+    Ok(names)
+}
+
+/// An attribute, where not having it is no fault: it is absent, not for this user, or the driver does not have it.
+pub fn optional(path: impl AsRef<Path>) -> Result<Option<String>, ReadError> {
+    match attribute(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_harmless() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

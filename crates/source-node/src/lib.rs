@@ -9,27 +9,38 @@
 //! | `exporter.rs` | what all exporters share: their target, being found, gathering that may block |
 //! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
 //! | `nixos/`, `process/`, `systemd_exporter/` | the components `prometheus.exporter.nixos`, `.process`, `.systemd` |
+//! | `netlink.rs`, `parse.rs`, `filter.rs` | what collectors share |
+//! | `arguments.rs`, `unix.rs` | [`Unix`]: the collectors that the user chooses |
 //! | `collectors/` | one file for each collector, named as node_exporter names it |
 //!
 //! Every path is below a root that the user may set, so a machine can be read from a copy of its files.
 
+mod arguments;
 mod bus;
 mod collector;
+mod collectors;
 mod exporter;
 mod families;
 pub mod files;
+mod filter;
 mod gang;
+mod netlink;
 pub mod nixos;
 mod number;
+mod parse;
 pub mod process;
 mod roots;
 pub mod systemd_exporter;
+mod unix;
+
+pub use arguments::UnixArguments;
 
 pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
 pub use exporter::{ExporterExports, build_info, host_name, serve};
 pub use families::{Families, Kind, Value, render};
 pub use roots::Roots;
+pub use unix::Unix;
 
 use corten_component::Registration;
 

@@ -55,15 +55,22 @@ impl Roots {
         }
     }
 
-    /// Whether `/proc` is this machine's, so that system calls tell of the same machine as the files.
+    /// Whether `/proc` is a kernel's and not a copy, so that system calls tell of the same machine as the files.
     pub fn is_live(&self) -> bool {
-        self.proc == Path::new("/proc")
+        rustix::fs::statfs(&self.proc).is_ok_and(|stat| stat.f_type == rustix::fs::PROC_SUPER_MAGIC)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_proc_is_told_from_the_kernels() {
+        assert!(Roots::default().is_live());
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!Roots { proc: dir.path().to_owned(), ..Roots::default() }.is_live());
+    }
 
     #[test]
     fn the_root_is_stripped_and_never_leaves_nothing() {
