@@ -6,21 +6,21 @@
 
 use std::time::Duration;
 
-use corten_source_node::{Unix, UnixArguments};
+use corten_source_node::{Choice, Unix, UnixArguments};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let unix = Unix::new(&UnixArguments::default())?;
     let word = std::env::args().nth(1).unwrap_or_default();
     let deadline = Duration::from_secs(10);
     if word == "--print" {
-        print(&unix.gather(deadline));
+        print(&unix.gather(&Choice::default(), deadline));
         return Ok(());
     }
     let rounds: u32 = word.parse().unwrap_or(100);
-    let text = unix.gather(deadline);
+    let text = unix.gather(&Choice::default(), deadline);
     let before = cpu()?;
     for _ in 0..rounds {
-        unix.gather(deadline);
+        unix.gather(&Choice::default(), deadline);
     }
     let each = (cpu()? - before) * 1000.0 / f64::from(rounds);
     let lines = text.lines().filter(|line| !line.starts_with('#')).count();
@@ -39,9 +39,6 @@ fn print(text: &str) {
 
 /// Seconds of CPU that this process has used; in hundredths, so many rounds are worth it.
 fn cpu() -> Result<f64, Box<dyn std::error::Error>> {
-    let text = std::fs::read_to_string("/proc/self/schedstat")?;
-    // Of this thread alone; the work is done by others, so the whole process is asked.
-    drop(text);
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let rest = stat.rsplit(')').next().unwrap_or_default();
     let ticks: f64 = rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();

@@ -98,15 +98,16 @@ impl Gatherer {
         self.slots.iter().map(|slot| slot.collector.name())
     }
 
-    /// What all collectors see now, as text, with `extra` beside it. Blocks for `deadline` at most: a collector that
-    /// is not back by then fails, and is left alone until it is.
-    pub fn gather(&self, extra: Families, deadline: Duration) -> String {
-        let begun: Vec<_> = self.slots.iter().map(begin).collect();
+    /// What those collectors see now whose names are `wanted`, as text, with `extra` beside it. Blocks for `deadline`
+    /// at most: a collector that is not back by then fails, and is left alone until it is.
+    pub fn gather(&self, wanted: impl Fn(&str) -> bool, extra: Families, deadline: Duration) -> String {
+        let slots: Vec<_> = self.slots.iter().filter(|slot| wanted(slot.collector.name())).collect();
+        let begun: Vec<_> = slots.iter().map(|slot| begin(slot)).collect();
         let jobs = begun.into_iter().map(|running| Box::new(move || running.map(collect)) as Box<_>).collect();
         let reports = gang::run(jobs, Limits { patience: PATIENCE, deadline, threads: THREADS });
         let mut scrape = extra;
         let mut sets = Vec::with_capacity(reports.len() + 1);
-        for (slot, report) in self.slots.iter().zip(reports) {
+        for (slot, report) in slots.iter().zip(reports) {
             let report = report.flatten().unwrap_or_else(|| Report {
                 families: Families::new(),
                 outcome: Err(Failure::new("it has not come back in time")),
@@ -185,8 +186,11 @@ mod tests {
     #[test]
     fn what_a_failing_collector_had_seen_is_kept() {
         let failing = Fixed("b", Err(Failure::no_data("nothing")));
-        let text = Gatherer::new(vec![Box::new(Fixed("a", Ok(()))), Box::new(failing)])
-            .gather(Families::new(), Duration::from_secs(60));
+        let text = Gatherer::new(vec![Box::new(Fixed("a", Ok(()))), Box::new(failing)]).gather(
+            |_| true,
+            Families::new(),
+            Duration::from_secs(60),
+        );
         for line in [
             "node_a 1",
             "node_b 1",
@@ -204,7 +208,7 @@ mod tests {
         let hangs = Hangs { wait: Mutex::new(wait), runs };
         let gatherer = Gatherer::new(vec![Box::new(hangs), Box::new(Fixed("a", Ok(())))]);
         for _ in 0..3 {
-            let text = gatherer.gather(Families::new(), Duration::from_millis(200));
+            let text = gatherer.gather(|_| true, Families::new(), Duration::from_millis(200));
             assert!(text.contains("node_a 1\n"), "{text}");
             assert!(text.contains("success{collector=\"hangs\"} 0\n"), "{text}");
         }
@@ -215,7 +219,7 @@ mod tests {
         while slot.busy.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        let text = gatherer.gather(Families::new(), Duration::from_secs(60));
+        let text = gatherer.gather(|_| true, Families::new(), Duration::from_secs(60));
         assert!(text.contains("success{collector=\"hangs\"} 1\n"), "{text}");
     }
 }

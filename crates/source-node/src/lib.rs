@@ -10,7 +10,7 @@
 //! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
 //! | `nixos/`, `process/`, `systemd_exporter/` | the components `prometheus.exporter.nixos`, `.process`, `.systemd` |
 //! | `netlink.rs`, `parse.rs`, `filter.rs` | what collectors share |
-//! | `arguments.rs`, `unix.rs` | [`Unix`]: the collectors that the user chooses |
+//! | `arguments.rs`, `unix.rs`, `component.rs` | [`Unix`], `prometheus.exporter.unix`: the collectors that the user chooses |
 //! | `collectors/` | one file for each collector, named as node_exporter names it |
 //!
 //! Every path is below a root that the user may set, so a machine can be read from a copy of its files.
@@ -19,6 +19,7 @@ mod arguments;
 mod bus;
 mod collector;
 mod collectors;
+mod component;
 mod exporter;
 mod families;
 pub mod files;
@@ -37,10 +38,11 @@ pub use arguments::UnixArguments;
 
 pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
+pub use component::UnixExporter;
 pub use exporter::{ExporterExports, build_info, host_name, serve};
 pub use families::{Families, Kind, Value, render};
 pub use roots::Roots;
-pub use unix::Unix;
+pub use unix::{Choice, Unix};
 
 use corten_component::Registration;
 
@@ -49,4 +51,5 @@ pub const COMPONENTS: &[Registration] = &[
     Registration::of::<nixos::Nixos>(),
     Registration::of::<process::Process>(),
     Registration::of::<systemd_exporter::Systemd>(),
+    Registration::of::<UnixExporter>(),
 ];

@@ -44,9 +44,8 @@ const RTM_GETROUTE: u16 = 26;
 const RTM_GETNEIGH: u16 = 30;
 const RTM_GETQDISC: u16 = 38;
 
-/// A message of an answer: its type, and what stands after its header.
+/// A message of an answer, without its header.
 pub(crate) struct Message {
-    pub(crate) kind: u16,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -113,7 +112,7 @@ fn split(mut datagram: &[u8], into: &mut Vec<Message>) -> Result<bool, Failure> 
                 let error = std::io::Error::from_raw_os_error(code.wrapping_neg());
                 return Err(Failure::new(format!("asking the kernel by netlink: {error}")));
             }
-            _ => into.push(Message { kind, payload: payload.to_vec() }),
+            _ => into.push(Message { payload: payload.to_vec() }),
         }
         datagram = datagram.get(align(length)..).unwrap_or_default();
     }

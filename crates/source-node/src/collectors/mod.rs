@@ -6,6 +6,7 @@ mod bcachefs;
 mod bonding;
 mod btrfs;
 mod buddyinfo;
+mod bus;
 mod cgroups;
 mod conntrack;
 mod cpu;
@@ -19,6 +20,7 @@ mod drbd;
 mod drm;
 mod edac;
 mod entropy;
+mod ethtool;
 mod fibrechannel;
 mod filefd;
 mod filesystem;
@@ -30,6 +32,7 @@ mod kernel_hung;
 mod ksmd;
 mod lnstat;
 mod loadavg;
+mod logind;
 mod mdadm;
 mod meminfo;
 mod meminfo_numa;
@@ -40,10 +43,12 @@ mod netdev;
 mod netstat;
 mod network_route;
 mod nfs;
+mod ntp;
 mod nvme;
 mod nvmesubsystem;
 mod os;
 mod pcidevice;
+mod perf;
 mod powersupplyclass;
 mod pressure;
 mod processes;
@@ -57,8 +62,10 @@ mod sockstat;
 mod softirqs;
 mod softnet;
 mod stat;
+mod supervisord;
 mod swap;
 mod sysctl;
+mod systemd;
 mod tapestats;
 mod tcpstat;
 mod textfile;
@@ -70,6 +77,7 @@ mod udp_queues;
 mod uname;
 mod vmstat;
 mod watchdog;
+mod wifi;
 mod xfrm;
 mod xfs;
 mod zfs;
@@ -94,9 +102,12 @@ enum Make {
     /// It has neither arguments nor memory.
     Plain(fn(&Roots, &mut Families) -> Outcome),
     Built(fn(&UnixArguments, &Arc<Roots>) -> Result<Boxed, BuildError>),
+    /// It asks over D-Bus.
+    Asking(fn(&UnixArguments, &OnBus) -> Result<Boxed, BuildError>),
 }
 
-use Make::{Built, Plain};
+use Make::{Asking, Built, Plain};
+use bus::OnBus;
 
 /// Names, whether they run where the user names none, how they are made.
 const ALL: &[(&str, bool, Make)] = &[
@@ -118,6 +129,7 @@ const ALL: &[(&str, bool, Make)] = &[
     ("drm", false, Plain(drm::collect)),
     ("edac", true, Plain(edac::collect)),
     ("entropy", true, Plain(entropy::collect)),
+    ("ethtool", false, Built(ethtool::build)),
     ("fibrechannel", true, Plain(fibrechannel::collect)),
     ("filefd", true, Plain(filefd::collect)),
     ("filesystem", true, Built(filesystem::build)),
@@ -129,6 +141,7 @@ const ALL: &[(&str, bool, Make)] = &[
     ("ksmd", false, Plain(ksmd::collect)),
     ("lnstat", false, Plain(lnstat::collect)),
     ("loadavg", true, Plain(loadavg::collect)),
+    ("logind", false, Asking(logind::build)),
     ("mdadm", true, Plain(mdadm::collect)),
     ("meminfo", true, Plain(meminfo::collect)),
     ("meminfo_numa", false, Plain(meminfo_numa::collect)),
@@ -139,10 +152,12 @@ const ALL: &[(&str, bool, Make)] = &[
     ("network_route", false, Plain(network_route::collect)),
     ("nfs", true, Plain(nfs::collect_client)),
     ("nfsd", true, Plain(nfs::collect_server)),
+    ("ntp", false, Built(ntp::build)),
     ("nvme", true, Plain(nvme::collect)),
     ("nvmesubsystem", false, Plain(nvmesubsystem::collect)),
     ("os", true, Plain(os::collect)),
     ("pcidevice", false, Plain(pcidevice::collect)),
+    ("perf", false, Built(perf::build)),
     ("powersupplyclass", true, Built(powersupplyclass::build)),
     ("pressure", true, Plain(pressure::collect)),
     ("processes", false, Plain(processes::collect)),
@@ -156,8 +171,10 @@ const ALL: &[(&str, bool, Make)] = &[
     ("softirqs", false, Plain(softirqs::collect)),
     ("softnet", true, Plain(softnet::collect)),
     ("stat", true, Built(stat::build)),
+    ("supervisord", false, Built(supervisord::build)),
     ("swap", false, Plain(swap::collect)),
     ("sysctl", false, Built(sysctl::build)),
+    ("systemd", false, Asking(systemd::build)),
     ("tapestats", true, Built(tapestats::build)),
     ("tcpstat", false, Plain(tcpstat::collect)),
     ("textfile", true, Built(textfile::build)),
@@ -168,6 +185,7 @@ const ALL: &[(&str, bool, Make)] = &[
     ("uname", true, Plain(uname::collect)),
     ("vmstat", true, Built(vmstat::build)),
     ("watchdog", true, Plain(watchdog::collect)),
+    ("wifi", false, Plain(wifi::collect)),
     ("xfrm", false, Plain(xfrm::collect)),
     ("xfs", true, Plain(xfs::collect)),
     ("zfs", true, Plain(zfs::collect)),
@@ -193,11 +211,13 @@ fn selected(args: &UnixArguments) -> BTreeSet<&'static str> {
 /// Makes the collectors that run.
 pub(crate) fn build(args: &UnixArguments, roots: &Arc<Roots>) -> Result<Vec<Boxed>, BuildError> {
     let selected = selected(args);
+    let on_bus = OnBus::system();
     let chosen = ALL.iter().filter(|(name, ..)| selected.contains(name));
     chosen
         .map(|(name, _, make)| match *make {
             Plain(collect) => Ok(Box::new(PlainCollector { name, roots: Arc::clone(roots), collect }) as Boxed),
             Built(build) => build(args, roots),
+            Asking(build) => build(args, &on_bus),
         })
         .collect()
 }
