@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "waits for other processes, and has no loop to block")]
 
 mod bench;
+mod bpf;
 mod campaign;
 mod demo;
 mod docs;
@@ -15,6 +16,7 @@ mod peer;
 mod process;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ const VERBS: &[Verb] = &[
         usage: campaign::USAGE,
         run: campaign::run,
     },
+    Verb { name: "bpf", summary: "Compile what the kernel runs", usage: bpf::USAGE, run: bpf::run },
+    Verb { name: "vm-test", summary: "Run test programs on real kernels in QEMU", usage: vm::USAGE, run: vm::run },
     Verb {
         name: "peer",
         summary: "Send to real back ends of others, and ask them what they have",

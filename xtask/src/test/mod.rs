@@ -14,17 +14,17 @@ use lexopt::prelude::Long;
 use results::Totals;
 use steps::Steps;
 
-use crate::{fuzz, process, tidy, workspace};
+use crate::{fuzz, process, tidy, vm, workspace};
 
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask test [--quick] [--only STEP] [--all-clients] [--deny]
 
 Toolchain, formatting, lints, house rules, licences, all tests, clients with the OpenTelemetry SDKs of other
-languages, a short run of each fuzz target, and the demo. What is missing is named; with root on Debian it is
+languages, eBPF on two kernels in QEMU, a short run of each fuzz target, and the demo. What is missing is named; with root on Debian it is
 installed. A client whose language is not installed is left out, and that is said.
 
-  --quick         without clients of other languages, fuzzing and the demo
-  --only STEP     one of: fmt, clippy, tidy, licences, tests, clients, fuzz, demo
+  --quick         without clients of other languages, kernels, fuzzing and the demo
+  --only STEP     one of: fmt, clippy, tidy, licences, tests, clients, kernels, fuzz, demo
   --all-clients   a missing language is installed or is a failure
   --deny          install cargo-deny if it is missing, for advisories (it is used whenever it is there)
 ";
@@ -59,6 +59,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     });
     if !quick {
         steps.run("clients", || clients::run(all_clients, &mut totals));
+        steps.run("kernels", vm::check);
         steps.run("fuzz", || {
             toolchain::cxx_compiler()?;
             let targets = fuzz::targets()?;

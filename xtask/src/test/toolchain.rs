@@ -43,6 +43,12 @@ pub(crate) fn ebpf_headers() -> Result<()> {
     need("pkg-config", "pkg-config", &["--version"], &["pkg-config"])
 }
 
+/// What compiles programs for the kernel.
+pub(crate) fn clang() -> Result<()> {
+    need("clang", "clang", &["--version"], &["clang"])?;
+    need("llvm-strip", "llvm-strip", &["--version"], &["llvm"])
+}
+
 /// What tests run as a user's scripts would.
 pub(super) fn clients_of_tests() -> Result<()> {
     need("curl", "curl", &["--version"], &["curl", "ca-certificates"])

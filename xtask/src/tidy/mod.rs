@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lexopt::Parser;
 use lexopt::prelude::Long;
 
-use crate::{docs, workspace};
+use crate::{bpf, docs, workspace};
 
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask tidy [--no-docs]
@@ -56,6 +56,9 @@ pub(crate) fn check(with_docs: bool) -> Result<()> {
     layers::check(&workspace::metadata(false)?, &mut report);
     sources::check(&files, &mut report);
     documents::check(&files, &mut report);
+    for object in bpf::stale()? {
+        report.add(object, "is not compiled of its sources: run `cargo xtask bpf` and commit it");
+    }
     for problem in &report.0 {
         println!("{problem}");
     }
