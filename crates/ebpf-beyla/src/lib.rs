@@ -4,6 +4,8 @@
 //! say; *interpret* is pure, reads records and knows protocols.
 
 pub mod arguments;
+#[cfg(feature = "capture")]
+pub mod capture;
 pub mod discover;
 pub mod interpret;
 pub mod record;
