@@ -5,10 +5,14 @@
 //! | `remote_write/` | `prometheus.remote_write`: what waits on disk, shards, the wire |
 //! | `bridge/` | between OTLP and samples |
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod bridge;
 mod remote_write;
+
+pub use bridge::{OtlpToSamples, OtlpToSamplesArguments, ReceiverExports, SamplesToOtlp, SamplesToOtlpArguments};
 
 use corten_component::Registration;
 
 /// The components of this crate.
-pub const COMPONENTS: &[Registration] = &[];
+pub const COMPONENTS: &[Registration] = &[Registration::of::<OtlpToSamples>(), Registration::of::<SamplesToOtlp>()];
