@@ -17,6 +17,8 @@ const CRATES: &[&[Registration]] = &[
     corten_extension::COMPONENTS,
     #[cfg(feature = "processor-otel")]
     corten_processor_otel::COMPONENTS,
+    #[cfg(feature = "exporter-prometheus")]
+    corten_exporter_prometheus::COMPONENTS,
     #[cfg(feature = "connector")]
     corten_connector::COMPONENTS,
     #[cfg(feature = "discovery")]

@@ -22,9 +22,8 @@ fn the_checks_of_a_nixos_test_pass() {
     assert_eq!(
         removed,
         [
-            "otelcol.exporter.prometheus.spanmetrics",
             "prometheus.remote_write.mimir",
-            "otelcol.connector.spanmetrics.default: otelcol.exporter.prometheus.spanmetrics.input of metrics",
+            "otelcol.exporter.prometheus.spanmetrics: prometheus.remote_write.mimir.receiver of forward_to",
         ],
         "a component that exists is no longer cut"
     );

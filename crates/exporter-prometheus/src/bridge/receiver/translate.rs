@@ -210,7 +210,7 @@ impl ScopeOf {
             attributes: self.attributes,
             dropped_attributes_count: 0,
         };
-        (!metrics.is_empty()).then(|| ScopeMetrics { scope: Some(scope), metrics, schema_url: self.schema })
+        (!metrics.is_empty()).then_some(ScopeMetrics { scope: Some(scope), metrics, schema_url: self.schema })
     }
 }
 
