@@ -33,14 +33,15 @@ impl ReadError {
     /// Normal among attributes of devices: absent, not allowed, or not supported by this driver or in this state.
     pub fn is_harmless(&self) -> bool {
         use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied, Unsupported};
-        // EAGAIN, EIO, ENODATA.
-        matches!(self.kind(), NotFound | PermissionDenied | InvalidInput | Unsupported)
-            || matches!(self.errno(), Some(5 | 11 | 61))
+        // EIO, EAGAIN, ENODEV, ENODATA.
+        self.is_absent()
+            || matches!(self.kind(), NotFound | PermissionDenied | InvalidInput | Unsupported)
+            || matches!(self.errno(), Some(5 | 11 | 19 | 61))
     }
 
-    /// The file is not there.
+    /// The file is not there, nor the folder that it would be in.
     pub fn is_absent(&self) -> bool {
-        self.kind() == io::ErrorKind::NotFound
+        matches!(self.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 }
 
