@@ -24,6 +24,8 @@ mod exporter;
 mod families;
 pub mod files;
 mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod gang;
 mod netlink;
 pub mod nixos;

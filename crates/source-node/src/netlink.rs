@@ -241,6 +241,15 @@ pub(crate) fn generic_family(name: &str) -> Result<u16, Failure> {
     found.ok_or_else(|| Failure::no_data(format!("the kernel knows no {name}")))
 }
 
+/// Gives bytes to all parsers, whatever they make of it.
+pub(crate) fn parse_all(bytes: &[u8]) {
+    let mut messages = Vec::new();
+    let _ = split(bytes, &mut messages);
+    for (_, value) in attributes(bytes) {
+        let _ = (text(value), attributes(value).count());
+    }
+}
+
 /// Names of devices by their number, for labels.
 pub(crate) fn device_names() -> Result<HashMap<u32, String>, Failure> {
     Ok(links()?.into_iter().map(|(index, link)| (index, link.name)).collect())

@@ -2,6 +2,8 @@
 //!
 //! `CORTEN_BLESS=1` writes anew what is compared with.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;

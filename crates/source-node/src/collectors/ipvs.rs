@@ -75,14 +75,14 @@ impl Collector for Ipvs {
     }
 }
 
-struct Backend {
+pub(super) struct Backend {
     /// In the order of [`LABELS`].
     labels: [String; 6],
     /// Weight, active and inactive connections.
     counts: [u64; 3],
 }
 
-fn backends(text: &str) -> Result<Vec<Backend>, Failure> {
+pub(super) fn backends(text: &str) -> Result<Vec<Backend>, Failure> {
     let mut backends = Vec::new();
     let mut service = <[String; 4]>::default();
     for line in text.lines() {

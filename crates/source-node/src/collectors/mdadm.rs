@@ -62,7 +62,7 @@ fn of_sysfs(dir: &Path, name: &str, out: &mut Families) -> Outcome {
 }
 
 #[derive(Debug, PartialEq)]
-struct Array {
+pub(super) struct Array {
     name: String,
     state: String,
     active: i64,
@@ -73,7 +73,7 @@ struct Array {
     synced: i64,
 }
 
-fn parse(text: &str) -> Result<Vec<Array>, Failure> {
+pub(super) fn parse(text: &str) -> Result<Vec<Array>, Failure> {
     let lines: Vec<_> = text.split('\n').collect();
     let mut arrays = Vec::new();
     for (at, line) in lines.iter().enumerate() {

@@ -222,6 +222,20 @@ pub(crate) fn build(args: &UnixArguments, roots: &Arc<Roots>) -> Result<Vec<Boxe
         .collect()
 }
 
+/// Gives text to all parsers, whatever they make of it.
+pub(crate) fn parse_all(text: &str) {
+    let roots = Roots::default();
+    let mut out = Families::new();
+    if let Ok(parsed) = textformat::parse(text) {
+        parsed.families.iter().for_each(|family| family.add_to(&mut out, ""));
+    }
+    let _ = (cpuinfo::parse(text), mountinfo::parse(text, &roots));
+    let _ = (mdadm::parse(text).is_ok(), mountstats::parse(text).is_ok(), netdev::parse(text).is_ok());
+    let _ = (nfs::Lines::parse(text).is_ok(), ipvs::backends(text).is_ok(), supervisord::processes(text).len());
+    let _ = (zfs::rows(text, "").is_ok(), processes::parse(text).is_ok(), os::setting(text).is_some());
+    let _ = crate::families::render(&mut [out]);
+}
+
 struct PlainCollector {
     name: &'static str,
     roots: Arc<Roots>,

@@ -127,7 +127,7 @@ fn report(stats: &Stats, labels: &[(&str, &str)], out: &mut Families) {
     }
 }
 
-struct Mount {
+pub(super) struct Mount {
     device: String,
     point: String,
     /// Of NFS alone.
@@ -148,7 +148,7 @@ struct Transport {
     columns: Vec<u64>,
 }
 
-fn parse(text: &str) -> Result<Vec<Mount>, Failure> {
+pub(super) fn parse(text: &str) -> Result<Vec<Mount>, Failure> {
     let mut mounts = Vec::new();
     let mut operations = false;
     for line in text.lines() {

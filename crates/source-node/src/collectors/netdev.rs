@@ -116,7 +116,7 @@ fn add(metric: &str, device: &str, value: u64, out: &mut Families) {
 }
 
 /// Names may be followed by a number without a space: `eth0:123`.
-fn parse(text: &str) -> Result<Vec<(String, [u64; 16])>, Failure> {
+pub(super) fn parse(text: &str) -> Result<Vec<(String, [u64; 16])>, Failure> {
     let mut devices = Vec::new();
     for line in text.lines().skip(2) {
         let wrong = || Failure::new(format!("net/dev: {line:?} is no device"));

@@ -190,10 +190,10 @@ pub(super) fn collect_server(roots: &Roots, out: &mut Families) -> Outcome {
 }
 
 /// Each line has a name and numbers.
-struct Lines(Vec<(String, Vec<u64>)>);
+pub(super) struct Lines(Vec<(String, Vec<u64>)>);
 
 impl Lines {
-    fn parse(text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         let mut lines = Vec::new();
         for line in text.lines() {
             let mut words = line.split_whitespace();

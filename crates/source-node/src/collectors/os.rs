@@ -44,7 +44,7 @@ pub(super) fn collect(roots: &Roots, out: &mut Families) -> Outcome {
 }
 
 /// `NAME="value"`, quoted as in a shell.
-fn setting(line: &str) -> Option<(&str, String)> {
+pub(super) fn setting(line: &str) -> Option<(&str, String)> {
     let (name, value) = line.trim().split_once('=')?;
     if name.starts_with('#') {
         return None;

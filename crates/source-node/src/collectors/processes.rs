@@ -68,7 +68,7 @@ fn vanishing<T>(result: Result<T, ReadError>) -> Result<Option<T>, Failure> {
 }
 
 /// The state and the number of threads. The name in parentheses may hold anything, parentheses too.
-fn parse(stat: &str) -> Result<(&str, u64), Failure> {
+pub(super) fn parse(stat: &str) -> Result<(&str, u64), Failure> {
     let rest = stat.rfind(')').map(|end| &stat[end + 1..]);
     let rest = rest.ok_or_else(|| Failure::new("a process's stat has no name"))?;
     let mut words = rest.split_whitespace();

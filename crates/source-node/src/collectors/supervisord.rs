@@ -114,7 +114,7 @@ impl Supervisord {
 }
 
 #[derive(Debug, Default, PartialEq)]
-struct Process {
+pub(super) struct Process {
     name: String,
     group: String,
     start: i64,
@@ -138,7 +138,7 @@ impl Process {
 }
 
 /// An array of structs of plain values: the members of each, by name.
-fn processes(xml: &str) -> Vec<Process> {
+pub(super) fn processes(xml: &str) -> Vec<Process> {
     let mut processes = Vec::new();
     for part in xml.split("<struct>").skip(1) {
         let part = part.split("</struct>").next().unwrap_or_default();

@@ -51,14 +51,14 @@ pub(super) fn collect(roots: &Roots, out: &mut Families) -> Outcome {
     Ok(())
 }
 
-struct Row<'a> {
+pub(super) struct Row<'a> {
     name: &'a str,
     kind: &'a str,
     value: &'a str,
 }
 
 /// The lines below `name type data`.
-fn rows<'a>(text: &'a str, what: &str) -> Result<Vec<Row<'a>>, Failure> {
+pub(super) fn rows<'a>(text: &'a str, what: &str) -> Result<Vec<Row<'a>>, Failure> {
     let mut lines = text.lines();
     if !lines.any(|line| line.split_whitespace().eq(["name", "type", "data"])) {
         return Err(Failure::new(format!("{what} has no table")));
