@@ -5,6 +5,8 @@
 //!
 //! - [`otlp`]: OTLP 1.11 (common, resource, trace, metrics, logs, profiles as of the development package) and the collector services.
 //! - [`google`]: `google.rpc.Status` and the details that OTLP uses.
+//! - [`prometheus`]: remote write 1.0 and 2.0.
 
 pub mod google;
 pub mod otlp;
+pub mod prometheus;
