@@ -82,7 +82,15 @@ impl ConfiguredClient {
     /// # Errors
     /// If certificates cannot be loaded, or something cannot stand in a header.
     pub fn new(args: &args::HttpClient) -> Result<Self, ClientError> {
-        let client = plain(&args.proxy, args.tls_config.as_ref(), args.enable_http2)?;
+        Self::with(args, false)
+    }
+
+    /// From a block; `rotate` as in [`ClientOptions`].
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(args: &args::HttpClient, rotate: bool) -> Result<Self, ClientError> {
+        let client = plain(&args.proxy, args.tls_config.as_ref(), args.enable_http2, rotate)?;
         let mut headers = HeaderMap::new();
         for (name, values) in &args.http_headers {
             let name = HeaderName::from_bytes(name.as_bytes())
@@ -112,7 +120,7 @@ impl ConfiguredClient {
                 path => Credentials::BasicFile { username: block.username.clone(), path: path.to_owned() },
             }
         } else if let Some(block) = &args.oauth2 {
-            let client = plain(&block.proxy, block.tls_config.as_ref(), true)?;
+            let client = plain(&block.proxy, block.tls_config.as_ref(), true, false)?;
             Credentials::OAuth2(Box::new(OAuth2 { args: block.clone(), client, token: Default::default() }))
         } else {
             Credentials::None
@@ -163,11 +171,16 @@ impl ConfiguredClient {
     }
 }
 
-fn plain(proxy: &args::ProxySettings, tls: Option<&args::TlsConfig>, http2: bool) -> Result<HttpClient, ClientError> {
+fn plain(
+    proxy: &args::ProxySettings,
+    tls: Option<&args::TlsConfig>,
+    http2: bool,
+    rotate: bool,
+) -> Result<HttpClient, ClientError> {
     let proxy = Proxy::from_settings(proxy).map_err(|error| invalid(error.to_string()))?;
     let tls = tls.map(args::TlsConfig::to_client).unwrap_or_default();
     let versions = if http2 { Versions::Negotiated } else { Versions::Http1 };
-    HttpClient::new(ClientOptions { tls, proxy, versions, ..ClientOptions::default() })
+    HttpClient::new(ClientOptions { tls, proxy, versions, rotate, ..ClientOptions::default() })
         .map_err(|error| invalid(error.to_string()))
 }
 

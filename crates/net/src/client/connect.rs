@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) struct Connector {
     pub(super) tls: ClientTls,
     pub(super) proxy: Arc<Proxy>,
     pub(super) target: Option<Authority>,
+    /// Counts connections, if a host's addresses are used in turn.
+    pub(super) turn: Option<Arc<AtomicUsize>>,
     pub(super) timeout: Duration,
 }
 
@@ -75,11 +78,12 @@ impl Connector {
         let port = target.port_u16().unwrap_or(if secure { 443 } else { 80 });
         match self.proxy.hop(&uri) {
             None => {
-                let stream = tcp(host, port).await?;
+                let turn = self.turn.as_ref().map_or(0, |turn| turn.fetch_add(1, Ordering::Relaxed));
+                let stream = tcp(host, port, turn).await?;
                 self.secured(stream, name, secure, false).await
             }
             Some(hop) => {
-                let stream = tcp(&hop.host, hop.port).await.map_err(|error| {
+                let stream = tcp(&hop.host, hop.port, 0).await.map_err(|error| {
                     io::Error::new(error.kind(), format!("proxy {}:{}: {error}", hop.host, hop.port))
                 })?;
                 let stream = if hop.tls { self.secured(stream, &hop.host, true, false).await?.stream } else { stream };
@@ -111,12 +115,20 @@ impl Connector {
     }
 }
 
-/// Tries every address of the host. A dead address must not use up the time of the next, so each gets a share.
-async fn tcp(host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
-    let addresses: Vec<_> = tokio::net::lookup_host((host, port))
+/// Tries every address of the host, from the one whose turn it is. A dead address must not use up the time of the next, so each gets a share.
+async fn tcp(host: &str, port: u16, turn: usize) -> io::Result<Box<dyn Stream>> {
+    let mut addresses: Vec<_> = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("resolving {host}: {error}")))?
         .collect();
+    if !addresses.is_empty() {
+        // Resolvers may change the order with each answer.
+        if turn > 0 {
+            addresses.sort();
+        }
+        let first = turn % addresses.len();
+        addresses.rotate_left(first);
+    }
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
     for (index, address) in addresses.iter().enumerate() {
         let is_last = index + 1 == addresses.len();

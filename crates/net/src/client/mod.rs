@@ -48,6 +48,8 @@ pub struct ClientOptions {
     pub proxy: Proxy,
     /// Where connections go whatever the address says; the address then names the server for TLS and in the request.
     pub target: Option<Authority>,
+    /// Whether a host's addresses are used in turn, one for each connection, instead of the first that answers.
+    pub rotate: bool,
     /// For resolving, connecting and the TLS handshake.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept; `None` is for ever.
@@ -69,6 +71,7 @@ impl Default for ClientOptions {
             versions: Versions::Negotiated,
             proxy: Proxy::None,
             target: None,
+            rotate: false,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(90)),
             max_idle_per_host: usize::MAX,
@@ -162,6 +165,7 @@ impl HttpClient {
             tls,
             proxy: Arc::clone(&proxy),
             target: options.target.clone(),
+            turn: options.rotate.then(Default::default),
             timeout: options.connect_timeout,
         };
         let mut builder = legacy::Client::builder(TokioExecutor::new());
