@@ -63,7 +63,10 @@ pub fn encode<'a>(
             .map_err(|error| fail(&error))?
         }
         Encoding::Snappy => {
-            let whole: Vec<u8> = parts.flatten().copied().collect();
+            let whole = parts.fold(Vec::new(), |mut whole, part| {
+                whole.extend_from_slice(part);
+                whole
+            });
             snap::raw::Encoder::new().compress_vec(&whole).map_err(|error| fail(&error))?
         }
         Encoding::Lz4 => {
