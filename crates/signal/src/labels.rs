@@ -50,7 +50,13 @@ impl Labels {
 
     /// The labels in order of their names.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.packed }
+        Iter::of_packed(&self.packed)
+    }
+
+    /// Names and values in one piece, alike for equal labels in every process: for storing them, and for finding them
+    /// again. [`Iter::of_packed`] reads it.
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
     }
 
     /// A label's value.
@@ -124,6 +130,11 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
+    /// Over what [`Labels::packed`] gave; ends where that is damaged.
+    pub fn of_packed(packed: &'a [u8]) -> Self {
+        Self { rest: packed }
+    }
+
     fn text(&mut self) -> Option<&'a str> {
         let (&short, mut rest) = self.rest.split_first()?;
         let mut len = usize::from(short);
@@ -298,6 +309,14 @@ mod tests {
             assert_eq!(labels.get("long"), Some(long.as_str()));
             assert_eq!(labels.get("z"), Some("after"));
         }
+    }
+
+    #[test]
+    fn packed_labels_are_read_without_a_set() {
+        let labels = Labels::from_pairs([("a", "1"), (NAME, "up")]);
+        assert!(Iter::of_packed(labels.packed()).eq(labels.iter()));
+        let cut = &labels.packed()[..labels.packed().len() - 1];
+        assert_eq!(Iter::of_packed(cut).count(), 1);
     }
 
     #[test]
