@@ -1,4 +1,5 @@
-//! A back end for OTLP: HTTP and gRPC on one port, answering as told, remembering what it got.
+//! A back end for OTLP, over HTTP and gRPC, and for remote write, all on one port: it answers as told, and remembers what
+//! it got.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use corten_proto::otlp::collector::{
 use corten_signal::otlp::{SignalKind, check};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -23,7 +24,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::grpc;
+use crate::{Write, grpc};
 
 /// How a sink answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Answer {
     Status(u16, Option<String>),
     /// 200 with a partial success: so many rejected, and why.
     Partial(i64, String),
+    /// This status, and the headers of remote write 2.0: so many samples, histograms and exemplars were written.
+    Written(u16, [usize; 3]),
     /// Never.
     Hang,
 }
@@ -47,7 +50,7 @@ pub struct Received {
     pub headers: HeaderMap,
     /// The body as it came.
     pub wire: Bytes,
-    /// The OTLP message, decompressed; `None` where that failed.
+    /// The message, decompressed; `None` where that failed.
     pub message: Option<Vec<u8>>,
     /// Whether it came by gRPC.
     pub grpc: bool,
@@ -76,6 +79,11 @@ impl Received {
     pub fn items(&self) -> usize {
         let kind = self.kind().expect("a known path");
         check(kind, self.message.as_ref().expect("a readable body")).expect("valid OTLP").items
+    }
+
+    /// The remote write request; panics if it breaks the protocol.
+    pub fn write(&self) -> Write {
+        Write::read(&self.headers, self.message.as_ref().expect("a readable body"))
     }
 
     /// The traces request.
@@ -264,11 +272,13 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
     let message = match (grpc, text("content-encoding")) {
         (true, _) => grpc::message(&wire, text("grpc-encoding")),
         (false, Some("gzip")) => grpc::gunzip(&wire),
+        (false, Some("snappy")) => snap::raw::Decoder::new().decompress_vec(&wire).ok(),
         (false, None | Some("" | "identity")) => Some(wire.to_vec()),
         (false, Some(_)) => None,
     };
     let json = text("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    let answer = {
+    let version = text("x-prometheus-remote-write-version").map(str::to_owned);
+    let (answer, written) = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = state.scripted.pop_front().or_else(|| state.usual.clone()).unwrap_or(Answer::Ok);
         let path = head.uri.path().to_owned();
@@ -279,18 +289,29 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         {
             *state.items.entry(kind).or_default() += found.items;
         }
+        // What a server of 2.0 must say.
+        let written = match answer {
+            Answer::Written(_, counts) => Some(counts),
+            Answer::Ok if version.as_deref() == Some("2.0.0") => Some(received.write().counts()),
+            _ => None,
+        };
         state.take(received);
-        answer
+        (answer, written)
     };
     if answer == Answer::Hang {
         std::future::pending::<()>().await;
     }
-    Ok(if grpc { grpc_response(&answer) } else { http_response(&answer, json) })
+    let mut response = if grpc { grpc_response(&answer) } else { http_response(&answer, json) };
+    for (what, count) in ["samples", "histograms", "exemplars"].iter().zip(written.into_iter().flatten()) {
+        let name = format!("x-prometheus-remote-write-{what}-written").parse::<HeaderName>().expect("a header's name");
+        response.headers_mut().insert(name, HeaderValue::from(count));
+    }
+    Ok(response)
 }
 
 fn http_response(answer: &Answer, json: bool) -> Response<Body> {
     let (status, body) = match answer {
-        Answer::Status(status, _) => (*status, Vec::new()),
+        Answer::Status(status, _) | Answer::Written(status, _) => (*status, Vec::new()),
         Answer::Partial(rejected, why) if json => (
             200,
             format!(r#"{{"partialSuccess":{{"rejectedSpans":"{rejected}","errorMessage":"{why}"}}}}"#).into_bytes(),
@@ -313,7 +334,7 @@ fn grpc_response(answer: &Answer) -> Response<Body> {
     let (code, message) = match answer {
         Answer::Status(code, _) => (*code, None),
         Answer::Partial(rejected, why) => (0, Some(partial(*rejected, why))),
-        Answer::Ok | Answer::Hang => (0, Some(Vec::new())),
+        Answer::Ok | Answer::Hang | Answer::Written(..) => (0, Some(Vec::new())),
     };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(code));
