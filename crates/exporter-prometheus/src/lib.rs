@@ -14,5 +14,8 @@ pub use bridge::{OtlpToSamples, OtlpToSamplesArguments, ReceiverExports, Samples
 
 use corten_component::Registration;
 
+pub use remote_write::RemoteWrite;
+
 /// The components of this crate.
-pub const COMPONENTS: &[Registration] = &[Registration::of::<OtlpToSamples>(), Registration::of::<SamplesToOtlp>()];
+pub const COMPONENTS: &[Registration] =
+    &[Registration::of::<RemoteWrite>(), Registration::of::<OtlpToSamples>(), Registration::of::<SamplesToOtlp>()];
