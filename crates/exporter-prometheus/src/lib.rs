@@ -10,10 +10,9 @@
 mod bridge;
 mod remote_write;
 
-pub use bridge::{OtlpToSamples, OtlpToSamplesArguments, ReceiverExports, SamplesToOtlp, SamplesToOtlpArguments};
-
 use corten_component::Registration;
 
+pub use bridge::{OtlpToSamples, OtlpToSamplesArguments, ReceiverExports, SamplesToOtlp, SamplesToOtlpArguments};
 pub use remote_write::RemoteWrite;
 
 /// The components of this crate.

@@ -13,8 +13,6 @@ const CRATES: &[&[Registration]] = &[
     corten_exporter_otlphttp::COMPONENTS,
     #[cfg(feature = "exporter-otlp")]
     corten_exporter_otlp::COMPONENTS,
-    #[cfg(feature = "exporter-prometheus")]
-    corten_exporter_prometheus::COMPONENTS,
     #[cfg(feature = "extension")]
     corten_extension::COMPONENTS,
     #[cfg(feature = "processor-otel")]
