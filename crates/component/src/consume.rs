@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use corten_syntax::Capsule;
+
 use crate::Receipt;
+use crate::handle::{Behaviour, Handle};
 
 /// A boxed future, as object-safe traits need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -76,6 +80,36 @@ pub trait Consume<T: Signal>: Send + Sync + 'static {
     /// The kinds that it takes; checked while planning.
     fn kinds(&self) -> Kinds {
         Kinds::ALL
+    }
+
+    /// The destinations on the way that keep on disk what they take. Transforms forward the question; whoever holds
+    /// items upstream keeps them in a log for those ([`Receipt::keeping`]). Asked anew when [`wiring`](crate::wiring)
+    /// says that something has changed.
+    fn durable(&self) -> Vec<Durable> {
+        Vec::new()
+    }
+}
+
+/// A destination that keeps on disk what it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Durable {
+    /// The destination's name, as [`Receipt::is_kept_for`] knows it.
+    pub name: Arc<str>,
+    /// Its storage, whatever that is to whoever knows it.
+    pub storage: Capsule,
+    /// Whether a stage on the way keeps a log for it.
+    pub held: bool,
+}
+
+impl Durable {
+    /// A destination with a storage of its own.
+    pub fn new<B: Behaviour + ?Sized>(name: impl Into<Arc<str>>, storage: &Handle<B>) -> Self {
+        Self { name: name.into(), storage: Capsule::new(storage.clone()), held: false }
+    }
+
+    /// The handle of its storage, if it is of this kind.
+    pub fn storage<B: Behaviour + ?Sized>(&self) -> Option<&Handle<B>> {
+        self.storage.downcast()
     }
 }
 

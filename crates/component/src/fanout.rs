@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use corten_syntax::Value;
 
-use crate::{Attribute, BoxFuture, Consume, Kinds, Port, Refusal, Signal, ValueError};
+use crate::{Attribute, BoxFuture, Consume, Durable, Kinds, Port, Refusal, Signal, ValueError};
 
 /// The consumers of a `forward_to` or `output` list.
 ///
@@ -53,20 +53,35 @@ impl<T: Signal> Fanout<T> {
             many => {
                 let items = item.items();
                 let mut original = item.replace_receipt(crate::Receipt::none());
-                let calls = many.iter().map(|port| {
-                    let (receipt, fork) = original.fork();
+                let calls = many.iter().filter_map(|port| {
+                    // Only what a log keeps is told apart by destinations.
+                    let below = if original.is_kept() { port.durable() } else { Vec::new() };
+                    let (receipt, fork) = original.fork(|name| below.iter().any(|durable| *durable.name == *name));
+                    if original.is_exclusive() && !receipt.is_kept() {
+                        // Another branch's: this one has had it.
+                        receipt.release();
+                        return None;
+                    }
                     let mut copy = item.clone();
                     copy.replace_receipt(receipt).release();
-                    async move { (port, port.consume(copy).await, fork) }
+                    Some(async move { (port, port.consume(copy).await, fork) })
                 });
                 let answers = futures_util::future::join_all(calls).await;
+                if answers.is_empty() {
+                    // The destinations that it was for are not there any more.
+                    original.settle(crate::Outcome::Dropped);
+                    return Ok(());
+                }
                 let taken = answers.iter().any(|(_, answer, _)| answer.is_ok());
                 let mut refusal = Refusal::Closed;
                 for (port, answer, fork) in answers {
                     let Err(why) = answer else { continue };
-                    fork.refused();
-                    if taken {
-                        port.count_refused(items);
+                    match taken {
+                        true => {
+                            port.count_refused(items);
+                            fork.given_up();
+                        }
+                        false => fork.refused(),
                     }
                     if !matches!(refusal, Refusal::Retry { .. }) && why != Refusal::Closed {
                         refusal = why;
@@ -97,6 +112,18 @@ impl<T: Signal> Consume<T> for Fanout<T> {
 
     fn kinds(&self) -> Kinds {
         self.0.iter().fold(Kinds::NONE, |all, port| all.union(port.kinds()))
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        let mut all: Vec<Durable> = Vec::new();
+        for durable in self.0.iter().flat_map(Consume::durable) {
+            match all.iter_mut().find(|known| known.name == durable.name) {
+                // On one of its ways nobody keeps it.
+                Some(known) => known.held &= durable.held,
+                None => all.push(durable),
+            }
+        }
+        all
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use corten_syntax::{Capsule, CapsuleValue, Value};
 
+use crate::port::rewired;
 use crate::{Attribute, NodeId, ValueError};
 
 /// Names a kind of behaviour that travels as a capsule. Implement it for `dyn YourTrait`.
@@ -66,6 +67,7 @@ impl<B: Behaviour + ?Sized> Handle<B> {
 
     pub(crate) fn install(&self, behaviour: Arc<B>) {
         self.0.current.store(Some(Arc::new(behaviour)));
+        rewired();
     }
 }
 

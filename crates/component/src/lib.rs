@@ -37,7 +37,7 @@ mod resource;
 
 pub use arguments::{Arguments, Attribute, Body, Enumeration, Invalid, Labelled, Schema, ValueError};
 pub use component::{BuildContext, BuildError, Component, RunContext, RunError};
-pub use consume::{BoxFuture, Consume, Kinds, Reason, Refusal, Signal};
+pub use consume::{BoxFuture, Consume, Durable, Kinds, Reason, Refusal, Signal};
 pub use edge::{Edge, Tap, Watching};
 pub use exports::{ExportField, Exports, NoExports};
 pub use fanout::Fanout;
@@ -45,8 +45,8 @@ pub use handle::{Behaviour, Handle};
 pub use health::{Health, HealthReport, HealthState};
 pub use id::NodeId;
 pub use note::Note;
-pub use port::Port;
-pub use receipt::{Fork, Outcome, Receipt, Settled};
+pub use port::{Port, wiring};
+pub use receipt::{Coverage, Outcome, Receipt, Settled, Try};
 pub use registration::{Built, Carry, Ended, Instance, Registration, Registry, RegistryError};
 pub use resource::{Lease, Resource, ResourceError};
 

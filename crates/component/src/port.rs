@@ -10,7 +10,7 @@ use corten_syntax::{Capsule, CapsuleValue, Value};
 use tokio::sync::Notify;
 
 use crate::edge::Edge;
-use crate::{Attribute, BoxFuture, Consume, Kinds, NodeId, Refusal, Signal, ValueError};
+use crate::{Attribute, BoxFuture, Consume, Durable, Kinds, NodeId, Refusal, Signal, ValueError};
 
 /// How long a call waits behind a gate while an instance is being replaced.
 const GATE_DEADLINE: Duration = Duration::from_secs(30);
@@ -190,6 +190,21 @@ impl<T: Signal> Consume<T> for Port<T> {
     fn kinds(&self) -> Kinds {
         Port::kinds(self)
     }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.inner.target.load().as_ref().map_or_else(Vec::new, |target| target.durable())
+    }
+}
+
+/// How often an instance was put behind a port or a handle: what was asked of neighbours holds while it stays the same.
+pub fn wiring() -> u64 {
+    WIRING.load(Ordering::Acquire)
+}
+
+static WIRING: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn rewired() {
+    WIRING.fetch_add(1, Ordering::Release);
 }
 
 /// What the engine does to ports without knowing what travels through them.
@@ -280,6 +295,7 @@ impl<T: Signal> Port<T> {
     /// Puts an instance behind the port; calls inside finish on the old one.
     pub(crate) fn install(&self, consumer: Arc<dyn Consume<T>>) {
         self.inner.target.store(Some(Arc::new(consumer)));
+        rewired();
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `carry.rs` | [`Carry`]: what the next instance inherits |
 //! | `metrics.rs` | what may be counted |
 //! | `log/` | [`log`]: what waits, on disk |
+//! | `hold.rs` | [`Holder`]: the same for a stage that holds items in front of queues |
 //! | `storage.rs`, `spool.rs` | [`Storage`]: where a queue keeps its items over a restart, and how |
 
 mod arena;
@@ -26,6 +27,7 @@ mod carry;
 mod destination;
 mod dispatch;
 mod entry;
+mod hold;
 mod lane;
 mod limit;
 pub mod log;
@@ -44,6 +46,7 @@ pub use budget::{Budget, OverBudget, Reservation, Shed};
 pub use carry::Carry;
 pub use destination::{Accepted, Destination, SendError};
 pub use dispatch::Stop;
+pub use hold::{Holder, Replay};
 pub use limit::{default_limit, default_limit_under};
 pub use metrics::{DropReason, QueueMetrics};
 pub use payload::{DataType, Payload};

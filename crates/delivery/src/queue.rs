@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use corten_component::{BoxFuture, Consume, Health, Kinds, Outcome, Receipt, Refusal};
+use corten_component::{BoxFuture, Consume, Durable, Health, Kinds, Outcome, Receipt, Refusal};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -135,7 +135,10 @@ impl<T: Payload> Queue<T> {
         };
         let until = Instant::now() + self.policy.patience;
         if let Some(spool) = &self.spool {
-            return self.offer_durably(spool, item, until).await;
+            return match self.offer_kept(spool, item) {
+                Ok(()) => Ok(()),
+                Err(item) => self.offer_durably(spool, item, until).await,
+            };
         }
         loop {
             let space = self.space.notified();
@@ -209,7 +212,7 @@ impl<T: Payload> Queue<T> {
     }
 
     /// Whether so much fits, once the oldest has gone where the policy says so.
-    fn make_room(&self, state: &mut State<T>, kind: usize, charge: u64, gone: &mut Vec<Entry<T>>) -> bool {
+    pub(crate) fn make_room(&self, state: &mut State<T>, kind: usize, charge: u64, gone: &mut Vec<Entry<T>>) -> bool {
         let scope = if self.policy.each { kind..kind + 1 } else { 0..state.lanes.len() };
         loop {
             let Some(lanes) = state.lanes.get_mut(scope.clone()) else { return false };
@@ -323,6 +326,10 @@ impl<T: Payload> Consume<T> for Queue<T> {
 
     fn kinds(&self) -> Kinds {
         self.kinds
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.spool.iter().map(Spool::durable).collect()
     }
 }
 

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use corten_component::{Outcome, Receipt, Refusal};
+use corten_component::{Durable, Outcome, Receipt, Refusal};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::entry::{Entry, RECORD_BYTES, Waiter, fresh_id, measure};
 use crate::lane::Lane;
-use crate::log::{AppendError, Appended, Backlog, Chunk, Evicted, Log, WhenFull};
+use crate::log::{AppendError, Appended, Backlog, Chunk, Evicted, Log, WhenFull, flush_all};
 use crate::queue::{State, Withdrawal};
 use crate::storage::StorageHandle;
 use crate::{DropReason, Overflow, Payload, Queue, Sizer};
@@ -103,6 +103,11 @@ impl<T: Payload> Spool<T> {
         let client = name.split_once('/').map_or(name, |(_, id)| id).to_owned();
         let (state, _) = watch::channel(Attached::Opening);
         Self { storage, client, state, queue, share: SHARE.min(budget / 16), failing: AtomicBool::new(false) }
+    }
+
+    /// The queue as stages in front know it.
+    pub(crate) fn durable(&self) -> Durable {
+        Durable::new(self.client.as_str(), &self.storage)
     }
 
     fn log(&self) -> Option<Arc<Log>> {
@@ -220,9 +225,43 @@ impl<T: Payload> Queue<T> {
 
     /// Waits until nothing that was settled would be delivered again after a power cut.
     pub(crate) async fn flush_log(&self) {
-        if let Some(log) = self.spool.as_ref().and_then(Spool::log) {
-            let _ = tokio::time::timeout(FLUSH_WITHIN, log.flush()).await;
+        if self.spool.is_some() {
+            // Those of stages in front too.
+            let _ = tokio::time::timeout(FLUSH_WITHIN, flush_all()).await;
         }
+    }
+
+    /// Takes an item that a stage in front has put on disk for this destination, if memory has room for it.
+    ///
+    /// # Errors
+    /// The item, if it has to be put into this queue's own log.
+    pub(crate) fn offer_kept(&self, spool: &Spool<T>, item: T) -> Result<(), T> {
+        let (kind, charge) = (item.data_type(), measure(&item, self.policy.sizer));
+        if !item.receipt().is_kept_for(&spool.client) || charge > self.policy.size {
+            return Err(item);
+        }
+        let mut gone = Vec::new();
+        let answer = {
+            let mut state = self.state();
+            let lane = &state.lanes[kind];
+            let has_room = lane.spilled.records == 0 && lane.bytes + item.bytes() <= spool.share.max(item.bytes());
+            if !state.closed && has_room && self.make_room(&mut state, kind, charge, &mut gone) {
+                let mut item = item;
+                let mut receipt = item.replace_receipt(Receipt::none());
+                receipt.stored();
+                item.replace_receipt(receipt).release();
+                self.accept(&mut state, kind, item, charge, None);
+                if let Some(entry) = state.lanes[kind].waiting.back_mut() {
+                    entry.durable = true;
+                }
+                Ok(())
+            } else {
+                Err(item)
+            }
+        };
+        self.give_up(gone, DropReason::Overflow);
+        self.changed.notify_one();
+        answer
     }
 
     /// Takes an item once it is on disk.
@@ -323,13 +362,20 @@ impl<T: Payload> Queue<T> {
                 item.replace_receipt(Receipt::none()).settle(Outcome::Stored);
             }
             Err(AppendError::Disk { .. }) if has_room => {
-                // Not safe. Who would rather lose the oldest than wait does not wait for this either.
-                let waiter = (self.policy.overflow != Overflow::DropOldest).then_some(waiter);
+                // Not safe, unless a stage in front keeps it. Who would rather lose the oldest than wait does not wait
+                // for this either.
+                let durable = item.receipt().is_kept();
+                let waiter = (!durable && self.policy.overflow != Overflow::DropOldest).then_some(waiter);
                 kept = if waiter.is_some() { Kept::InMemory } else { Kept::Safe };
                 self.accept(&mut state, kind, item, charge, waiter);
+                if let Some(entry) = state.lanes[kind].waiting.back_mut() {
+                    entry.durable = durable;
+                }
                 drop(state);
             }
-            Err(AppendError::Disk { .. }) if self.policy.overflow == Overflow::DropOldest => {
+            Err(AppendError::Disk { .. })
+                if self.policy.overflow == Overflow::DropOldest && !item.receipt().is_kept() =>
+            {
                 drop(state);
                 let metrics = &self.metrics.lanes[kind];
                 metrics.own.accepted.add(items);

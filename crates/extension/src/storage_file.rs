@@ -172,8 +172,9 @@ impl Component for StorageFile {
         Damaged files never keep a queue from starting: what is whole is delivered, and what is gone is logged. \
         While the disk is full or broken, what comes is sent from memory and acknowledged once it is delivered; what \
         memory has no room for is refused, or counted as dropped where `overflow = \"drop_oldest\"` is written.\n\n\
-        What waits in a stage before the queue is not on disk yet: a `batch` processor in front of the exporter \
-        acknowledges what it holds for its `timeout`. The block `batch` of the `sending_queue` merges behind the disk.";
+        A `batch` processor in front of such exporters keeps what it holds in a directory of its own beside theirs, \
+        written once for all of them, before it acknowledges it; what a process leaves there goes to those exporters \
+        that have not had it. Exporters without a storage get nothing again.";
     type Arguments = StorageFileArguments;
     type Exports = StorageExports;
     type Carry = ();

@@ -6,13 +6,13 @@ use corten_component::metrics::{Counter, MetricDoc};
 use corten_component::{BuildContext, BuildError, Component, RunContext, RunError};
 use corten_delivery::Arena;
 use corten_signal::otlp::{self, InputExports, SignalKind};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::arguments::BatchArguments;
 use crate::metrics::{self, DropReason, Meters};
-use crate::shard::{Course, Shard, give_up};
+use crate::shard::{Course, Shard, abandon};
 use crate::stage::Stage;
 
 /// `otelcol.processor.batch`.
@@ -54,7 +54,7 @@ impl BatchCarry {
 impl Drop for BatchCarry {
     fn drop(&mut self) {
         for held in self.take() {
-            give_up(held.batches, &held.dropped);
+            abandon(held.batches, &held.dropped);
         }
     }
 }
@@ -75,7 +75,8 @@ impl Component for Batch {
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let processor = format!("batch/{}", cx.id().local());
         let meters = Meters::register(cx.metrics(), &processor, args.output.kinds());
-        let (stage, started) = Stage::new(args, meters, cx.service::<Arena>());
+        let (name, health) = (cx.id().to_string(), cx.health().clone());
+        let (stage, started) = Stage::new(args, meters, cx.service::<Arena>(), name, health);
         let input = cx.port("input", stage.clone());
         Ok((Self { stage, started }, InputExports { input }))
     }
@@ -86,6 +87,8 @@ impl Component for Batch {
         self.stage.adopt(carry);
         let (steer, course) = watch::channel(Course::Run);
         let mut tasks = JoinSet::new();
+        let (end_replay, ended) = oneshot::channel();
+        let replay = tokio::spawn(replay(Arc::clone(&self.stage), ended));
         let mut result = Ok(());
         loop {
             tokio::select! {
@@ -100,6 +103,8 @@ impl Component for Batch {
             }
         }
         let deadline = cx.deadline().unwrap_or_else(Instant::now);
+        let _ = end_replay.send(());
+        let unplaced = replay.await.unwrap_or_default();
         steer.send_replace(match cx.is_inherited() {
             true => Course::HandOver { deadline },
             false => Course::Finish { deadline },
@@ -112,8 +117,32 @@ impl Component for Batch {
         }
         // Tasks that are left are cancelled before their shards are looked at.
         tasks.shutdown().await;
-        let carry = closing.0.close();
+        let mut carry = closing.0.close();
+        carry.0.extend(unplaced.and_then(|batch| self.stage.held(batch)));
         (carry, result)
+    }
+}
+
+/// Feeds in what another process left on disk, until told to end. Returns what it had in its hands then.
+async fn replay(stage: Arc<Stage>, mut ended: oneshot::Receiver<()>) -> Option<otlp::Batch> {
+    let mut replay = stage.holder().replay();
+    let mut left = None;
+    loop {
+        tokio::select! {
+            biased;
+            // Whoever would tell has gone.
+            _ = &mut ended => return left,
+            () = async {
+                if left.is_none() {
+                    left = Some(replay.next().await);
+                }
+                stage.replay(&mut left).await;
+            } => {}
+        }
+        if left.is_some() {
+            // The stage is stopping, or full.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -108,30 +108,55 @@ impl Shard {
     }
 
     /// Adds a request. Waits while too many bytes wait already.
-    pub(crate) async fn push(&self, mut batch: otlp::Batch) -> Result<(), Refusal> {
+    pub(crate) async fn push(&self, batch: otlp::Batch) -> Result<(), Refusal> {
+        let taken = match self.room().await {
+            Ok(()) => self.put_in_room(batch),
+            Err(refusal) => Err((batch, refusal)),
+        };
+        taken.map_err(|(mut batch, refusal)| {
+            batch.take_receipt().release();
+            refusal
+        })
+    }
+
+    /// Waits while too many bytes wait already.
+    pub(crate) async fn room(&self) -> Result<(), Refusal> {
         let deadline = Instant::now() + WAIT_FOR_ROOM;
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
             {
-                let mut state = self.lock();
+                let state = self.lock();
                 if state.closed {
-                    batch.take_receipt().release();
-                    return Err(Refusal::retry("the batch stage is stopping"));
+                    return Err(stopping());
                 }
                 if state.pending.bytes() + state.sending < PENDING_BYTES {
-                    self.items.incoming.add(batch.items() as u64);
-                    self.put(&mut state, batch);
                     return Ok(());
                 }
             }
             if timeout_at(deadline, room).await.is_err() {
-                batch.take_receipt().release();
                 let why = "the batch stage is full: what it sends on is not taken fast enough";
                 return Err(Refusal::Retry { after: Some(Duration::from_secs(1)), why: why.into() });
             }
         }
+    }
+
+    /// Adds a request for which there was room. Gives it back when the stage is stopping.
+    #[allow(clippy::result_large_err, reason = "what cannot be done gives the batch back as it was")]
+    pub(crate) fn put_in_room(&self, batch: otlp::Batch) -> Result<(), (otlp::Batch, Refusal)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((batch, stopping()));
+        }
+        self.items.incoming.add(batch.items() as u64);
+        self.put(&mut state, batch);
+        Ok(())
+    }
+
+    /// Whether a request has to be cut.
+    pub(crate) fn divides(&self, batch: &otlp::Batch) -> bool {
+        self.limits.max > 0 && batch.items() > self.limits.max
     }
 
     fn put(&self, state: &mut State, batch: otlp::Batch) {
@@ -262,7 +287,8 @@ impl Shard {
                     true
                 }
             };
-            if again > give_up {
+            // What is on disk waits as long as it must; its senders are asked to wait when there is no room.
+            if again > give_up && (stopping || !held.is_kept()) {
                 return if stopping { held.put_back() } else { held.give_up(&refusal) };
             }
             tokio::select! {
@@ -311,7 +337,7 @@ impl Shard {
 impl Drop for Shard {
     fn drop(&mut self) {
         let pending = std::mem::take(&mut self.lock().pending).into_batches();
-        give_up(pending, self.items.dropped(DropReason::Shutdown));
+        abandon(pending, self.items.dropped(DropReason::Shutdown));
     }
 }
 
@@ -323,6 +349,17 @@ pub(crate) fn give_up(batches: Vec<otlp::Batch>, counter: &corten_component::met
     }
 }
 
+/// The same for requests that the stage cannot send any more: what is on disk stays there for the next process.
+pub(crate) fn abandon(batches: Vec<otlp::Batch>, counter: &corten_component::metrics::Counter) {
+    let (kept, gone): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| batch.receipt().is_kept());
+    kept.into_iter().for_each(|mut batch| batch.take_receipt().leave());
+    give_up(gone, counter);
+}
+
+fn stopping() -> Refusal {
+    Refusal::retry("the batch stage is stopping")
+}
+
 /// A batch on its way out. If its task ends before it does, it is dropped and counted.
 struct InFlight<'a> {
     shard: &'a Shard,
@@ -330,6 +367,10 @@ struct InFlight<'a> {
 }
 
 impl InFlight<'_> {
+    fn is_kept(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| batch.receipt().is_kept())
+    }
+
     fn put_back(&mut self) {
         if let Some(batch) = self.batch.take() {
             self.shard.lock().pending.push_front(batch);
@@ -353,7 +394,7 @@ impl InFlight<'_> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        give_up(self.batch.take().into_iter().collect(), self.shard.items.dropped(DropReason::Shutdown));
+        abandon(self.batch.take().into_iter().collect(), self.shard.items.dropped(DropReason::Shutdown));
         self.shard.lock().sending = 0;
         self.shard.room.notify_waiters();
     }

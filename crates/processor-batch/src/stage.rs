@@ -4,23 +4,24 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use corten_component::{BoxFuture, Consume, Kinds, Outcome, Refusal};
-use corten_delivery::{Arena, OverBudget};
+use corten_component::{BoxFuture, Consume, Coverage, Durable, Health, Kinds, Outcome, Refusal};
+use corten_delivery::{Arena, Holder, OverBudget};
 use corten_signal::otlp::{self, Meta, MetaValue, SignalKind};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::arguments::BatchArguments;
-use crate::component::BatchCarry;
-use crate::metrics::Meters;
-use crate::shard::{Limits, Shard, give_up};
+use crate::component::{BatchCarry, Held};
+use crate::metrics::{DropReason, Meters};
+use crate::shard::{Limits, Shard, abandon};
 
 /// The values of each of the metadata keys.
 type Key = Vec<Vec<String>>;
 
+/// By metadata, then by the destinations that a log keeps the requests for, then by signal.
 #[derive(Default)]
 struct Shards {
-    by_key: HashMap<Key, [Option<Arc<Shard>>; 4]>,
+    by_key: HashMap<Key, HashMap<Option<Coverage>, [Option<Arc<Shard>>; 4]>>,
     closed: bool,
 }
 
@@ -28,6 +29,8 @@ pub(crate) struct Stage {
     arguments: Arc<BatchArguments>,
     meters: Arc<Meters>,
     arena: Option<Arc<Arena>>,
+    /// Puts what waits here on disk, for destinations that want it there.
+    holder: Arc<Holder<otlp::Batch>>,
     start: Instant,
     shards: Mutex<Shards>,
     /// Shards that need a task. As many as there are shards at most.
@@ -39,6 +42,8 @@ impl Stage {
         arguments: Arc<BatchArguments>,
         meters: Meters,
         arena: Option<Arc<Arena>>,
+        name: String,
+        health: Health,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Arc<Shard>>) {
         #[allow(
             clippy::disallowed_methods,
@@ -46,7 +51,13 @@ impl Stage {
         )]
         let (started, receiver) = mpsc::unbounded_channel();
         let (meters, shards, start) = (Arc::new(meters), Mutex::default(), Instant::now());
-        (Arc::new(Self { arguments, meters, arena, start, shards, started }), receiver)
+        let output = |kind: usize| arguments.output.of(*SignalKind::ALL.get(kind)?).cloned();
+        let holder = Holder::new(name, arena.clone(), health, output);
+        (Arc::new(Self { arguments, meters, arena, holder, start, shards, started }), receiver)
+    }
+
+    pub(crate) fn holder(&self) -> &Arc<Holder<otlp::Batch>> {
+        &self.holder
     }
 
     fn lock(&self) -> MutexGuard<'_, Shards> {
@@ -54,7 +65,7 @@ impl Stage {
     }
 
     /// The shard of a request, new if it is the first of its kind.
-    fn shard(&self, kind: SignalKind, meta: Option<&Meta>) -> Result<Arc<Shard>, Refusal> {
+    fn shard(&self, kind: SignalKind, meta: Option<&Meta>, coverage: Option<Coverage>) -> Result<Arc<Shard>, Refusal> {
         let (Some(to), Some(items)) = (self.arguments.output.of(kind), self.meters.items(kind)) else {
             return Err(Refusal::reject(format!("the batch stage has no output for {kind}")));
         };
@@ -69,7 +80,7 @@ impl Stage {
                 "more than {limit} combinations of metadata values (metadata_cardinality_limit)"
             )));
         }
-        let slots = shards.by_key.entry(key).or_default();
+        let slots = shards.by_key.entry(key).or_default().entry(coverage).or_default();
         let Some(slot) = slots.get_mut(kind as usize) else { return Err(Refusal::reject("an unknown signal")) };
         if let Some(shard) = slot {
             return Ok(Arc::clone(shard));
@@ -117,7 +128,7 @@ impl Stage {
     }
 
     async fn take(&self, mut batch: otlp::Batch) -> Result<(), Refusal> {
-        let shard = match self.shard(batch.kind(), batch.meta().map(|meta| &**meta)) {
+        let shard = match self.shard_of(&batch) {
             Ok(shard) => shard,
             Err(refusal) => return Err(refuse(batch, refusal)),
         };
@@ -126,28 +137,87 @@ impl Stage {
             batch.take_receipt().settle(Outcome::Delivered);
             return Ok(());
         }
-        if self.arguments.passes_at_once() {
+        let is_wanted_on_disk = !batch.receipt().is_kept() && self.holder.keeps(batch.kind() as usize).await;
+        // Only what is divided waits here then.
+        if self.arguments.passes_at_once() && !(is_wanted_on_disk && shard.divides(&batch)) {
             return shard.pass(batch).await;
         }
         match self.keep(&batch) {
-            Ok(None) => shard.push(batch).await,
+            Ok(None) => {}
             Ok(Some(kept)) => {
                 let mut kept = kept.into_iter();
-                shard.push(batch.map_bytes(|part| kept.next().unwrap_or(part))).await
+                batch = batch.map_bytes(|part| kept.next().unwrap_or(part));
             }
-            Err(over) => Err(refuse(batch, over.into())),
+            Err(over) => return Err(refuse(batch, over.into())),
         }
+        if is_wanted_on_disk { self.hold(&shard, batch).await } else { shard.push(batch).await }
+    }
+
+    fn shard_of(&self, batch: &otlp::Batch) -> Result<Arc<Shard>, Refusal> {
+        self.shard(batch.kind(), batch.meta().map(|meta| &**meta), batch.receipt().coverage())
+    }
+
+    /// Takes a request once it is on disk. `usual` is the shard that it would wait in otherwise.
+    async fn hold(&self, usual: &Shard, mut batch: otlp::Batch) -> Result<(), Refusal> {
+        // What would be refused is not written.
+        if let Err(refusal) = usual.room().await {
+            return Err(refuse(batch, refusal));
+        }
+        if let Err(refusal) = self.holder.hold(&mut batch).await {
+            return Err(refuse(batch, refusal));
+        }
+        let taken = match self.shard_of(&batch) {
+            Ok(shard) => shard.put_in_room(batch),
+            Err(refusal) => Err((batch, refusal)),
+        };
+        taken.map_err(|(mut batch, refusal)| {
+            batch.take_receipt().hand_back();
+            refusal
+        })
+    }
+
+    /// Takes a batch that another process left on disk, once there is room for it. It stays where it is if the stage
+    /// stops, or if the call is given up.
+    pub(crate) async fn replay(&self, left: &mut Option<otlp::Batch>) {
+        while let Some(batch) = left.as_ref() {
+            let shard = match self.shard_of(batch) {
+                Ok(shard) => shard,
+                Err(refusal) if refusal.is_retryable() => return,
+                Err(refusal) => {
+                    tracing::warn!(signal = batch.kind().name(), error = %refusal, "what was on disk is dropped");
+                    let gone = left.take();
+                    gone.into_iter().for_each(|mut batch| batch.take_receipt().settle(Outcome::Dropped));
+                    return;
+                }
+            };
+            if shard.room().await.is_ok()
+                && let Some(batch) = left.take()
+                && let Err((batch, _)) = shard.put_in_room(batch)
+            {
+                *left = Some(batch);
+                return;
+            }
+        }
+    }
+
+    /// A batch as it is handed to the next instance.
+    pub(crate) fn held(&self, batch: otlp::Batch) -> Option<Held> {
+        let dropped = self.meters.items(batch.kind())?.dropped(DropReason::Shutdown).clone();
+        Some(Held { kind: batch.kind(), batches: vec![batch], dropped })
     }
 
     /// Takes over what an earlier instance could not send.
     pub(crate) fn adopt(&self, mut carry: BatchCarry) {
         for held in carry.take() {
-            let meta = held.batches.first().and_then(|batch| batch.meta().cloned());
-            match self.shard(held.kind, meta.as_deref()) {
+            // All of them lay in one shard.
+            let first = held.batches.first();
+            let meta = first.and_then(|batch| batch.meta().cloned());
+            let coverage = first.and_then(|batch| batch.receipt().coverage());
+            match self.shard(held.kind, meta.as_deref(), coverage) {
                 Ok(shard) => shard.adopt(held.batches),
                 Err(refusal) => {
-                    tracing::warn!(signal = held.kind.name(), error = %refusal, "what was waiting is dropped");
-                    give_up(held.batches, &held.dropped);
+                    tracing::warn!(signal = held.kind.name(), error = %refusal, "what was waiting is not sent");
+                    abandon(held.batches, &held.dropped);
                 }
             }
         }
@@ -158,7 +228,8 @@ impl Stage {
         let shards: Vec<Arc<Shard>> = {
             let mut shards = self.lock();
             shards.closed = true;
-            shards.by_key.drain().flat_map(|(_, slots)| slots.into_iter().flatten()).collect()
+            let covered = shards.by_key.drain().flat_map(|(_, covered)| covered.into_values());
+            covered.flatten().flatten().collect()
         };
         BatchCarry::of(shards.iter().map(|shard| &**shard))
     }
@@ -194,5 +265,9 @@ impl Consume<otlp::Batch> for Stage {
 
     fn kinds(&self) -> Kinds {
         self.arguments.output.kinds().into()
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.holder.durable(!self.arguments.passes_at_once())
     }
 }

@@ -92,16 +92,16 @@ async fn without_a_timer_every_request_passes_at_once_and_its_refusal_too() {
     assert_eq!(harness.sink.sizes(), [3], "before the caller has its answer");
     harness.sink.behave(Behave::Refuse);
     let (batch, seen) = watched(numbered(3, 5000));
-    let (kept, fork) = batch.receipt().fork();
+    let (kept, attempt) = batch.receipt().attempt();
     let refusal = port.consume(batch.clone().with_receipt(kept)).await.unwrap_err();
-    fork.refused();
+    drop(attempt);
     assert!(refusal.is_retryable());
     harness.sink.behave(Behave::Take);
     port.consume(batch).await.unwrap();
     sleep(Duration::from_millis(1)).await;
     assert_eq!(harness.sink.sizes(), [3, 2000, 2000, 1000]);
     assert_eq!(harness.sink.numbers(), (0..5003).collect::<Vec<_>>());
-    assert!(seen.lock().unwrap().unwrap().is_refused());
+    assert!(seen.lock().unwrap().unwrap().is_safe());
     running.stop(DRAIN).await;
 }
 

@@ -76,13 +76,16 @@ pub(crate) struct Core {
     previous: (u64, u64, u64),
     /// The sequence numbers after what is safe, and those given out next.
     good: [u64; KINDS],
-    next: [u64; KINDS],
-    cursors: Vec<Cursor>,
+    pub(super) next: [u64; KINDS],
+    pub(super) cursors: Vec<Cursor>,
+    /// What was there when it was opened, by kind: ranges of sequence numbers, and the number after all.
+    pub(super) present: Vec<Vec<(u64, u64)>>,
+    pub(crate) opened: [u64; KINDS],
     /// Bytes of all segments.
     used: u64,
     failed: Option<(Instant, AppendError)>,
     buffer: Vec<u8>,
-    pub(crate) positions: BTreeMap<(usize, u8), Position>,
+    pub(crate) positions: BTreeMap<(Option<usize>, u8), Position>,
     _lock: Box<dyn Any + Send>,
 }
 
@@ -120,6 +123,8 @@ impl Core {
             previous: (0, 0, 0),
             good: [0; KINDS],
             next: [0; KINDS],
+            present: vec![Vec::new(); KINDS],
+            opened: [0; KINDS],
             used: 0,
             failed: None,
             buffer: Vec::new(),
@@ -129,13 +134,12 @@ impl Core {
             disk,
         };
         let mut backlogs = vec![[Backlog::default(); KINDS]; destinations.len()];
-        let mut present: Vec<Vec<(u64, u64)>> = vec![Vec::new(); KINDS];
         for segment in &listed {
             let scanned = scanner.scan(&*core.disk, segment, |whole| {
                 let (kind, seq) = (usize::from(whole.header.kind), whole.header.seq);
-                match present[kind].last_mut() {
+                match core.present[kind].last_mut() {
                     Some((_, end)) if *end == seq => *end += 1,
-                    _ => present[kind].push((seq, seq + 1)),
+                    _ => core.present[kind].push((seq, seq + 1)),
                 }
                 for (cursor, backlog) in core.cursors.iter().zip(&mut backlogs) {
                     count(cursor, backlog, &whole.header);
@@ -156,19 +160,12 @@ impl Core {
         }
         // What the next segment's header says of this one is what a scan of this one finds.
         core.good = core.next;
-        for (kind, present) in present.iter().enumerate() {
-            for cursor in &core.cursors {
-                core.next[kind] = core.next[kind].max(cursor.settled[kind].end());
-            }
-            let next = core.next[kind];
-            for cursor in &mut core.cursors {
-                let mut from = 0;
-                for (start, end) in present.iter().copied().chain([(next, next)]) {
-                    // What is not there cannot be waited for.
-                    cursor.settle(kind, from, start);
-                    from = end;
-                }
-            }
+        for cursor in &core.cursors {
+            raise(&mut core.next, cursor);
+        }
+        core.opened = core.next;
+        for cursor in &mut core.cursors {
+            forgo_missing(cursor, &core.present, &core.opened);
         }
         core.trim();
         core.reclaim();
@@ -368,13 +365,18 @@ impl Core {
     }
 
     pub(crate) fn is_settled(&self, destination: usize, kind: u8, seq: u64) -> bool {
-        let set = self.cursors.get(destination).and_then(|cursor| cursor.settled.get(usize::from(kind)));
-        set.is_none_or(|set| set.contains(seq))
+        let cursor = self.cursors.get(destination).filter(|cursor| !cursor.retired);
+        cursor.and_then(|cursor| cursor.settled.get(usize::from(kind))).is_none_or(|set| set.contains(seq))
+    }
+
+    /// The destinations that have not settled a record.
+    pub(crate) fn waiting(&self, kind: u8, seq: u64) -> impl Iterator<Item = usize> {
+        (0..self.cursors.len()).filter(move |destination| !self.is_settled(*destination, kind, seq))
     }
 
     /// Puts what is settled into the cursor files, and removes segments that nobody needs.
     pub(crate) fn write_cursors(&mut self) {
-        for cursor in &mut self.cursors {
+        for cursor in self.cursors.iter_mut().filter(|cursor| !cursor.retired) {
             if let Err(error) = cursor.write(&*self.disk) {
                 tracing::debug!(directory = %self.disk.path().display(), %error, "a position was not written");
             }
@@ -384,13 +386,13 @@ impl Core {
 
     /// Whether a cursor file is newer than the disk.
     pub(crate) fn cursors_unsynced(&self) -> bool {
-        self.cursors.iter().any(|cursor| cursor.unwritten || cursor.unsynced)
+        self.cursors.iter().any(|cursor| !cursor.retired && (cursor.unwritten || cursor.unsynced))
     }
 
     /// Makes the cursors last.
     pub(crate) fn sync_cursors(&mut self) {
         self.write_cursors();
-        for cursor in &mut self.cursors {
+        for cursor in self.cursors.iter_mut().filter(|cursor| !cursor.retired) {
             if let Err(error) = cursor.sync(&*self.disk) {
                 tracing::debug!(directory = %self.disk.path().display(), %error, "a position was not synced");
             }
@@ -399,9 +401,9 @@ impl Core {
 
     fn reclaim(&mut self) {
         let needless = |segment: &Segment| {
-            (0..KINDS)
-                .filter_map(|kind| Some((kind, segment.range(kind)?)))
-                .all(|(kind, (first, next))| self.cursors.iter().all(|cursor| cursor.settled[kind].covers(first, next)))
+            (0..KINDS).filter_map(|kind| Some((kind, segment.range(kind)?))).all(|(kind, (first, next))| {
+                self.cursors.iter().all(|cursor| cursor.retired || cursor.settled[kind].covers(first, next))
+            })
         };
         let gone: Vec<u64> =
             self.sealed.values().filter(|segment| needless(segment)).map(|segment| segment.id).collect();
@@ -485,9 +487,27 @@ impl Core {
     }
 }
 
+/// No number that a cursor has seen is given out again.
+pub(super) fn raise(next: &mut [u64; KINDS], cursor: &Cursor) {
+    for (next, settled) in next.iter_mut().zip(&cursor.settled) {
+        *next = settled.end().max(*next);
+    }
+}
+
+/// What is not there cannot be waited for.
+pub(super) fn forgo_missing(cursor: &mut Cursor, present: &[Vec<(u64, u64)>], opened: &[u64; KINDS]) {
+    for (kind, (present, next)) in present.iter().zip(opened).enumerate() {
+        let mut from = 0;
+        for (start, end) in present.iter().copied().chain([(*next, *next)]) {
+            cursor.settle(kind, from, start);
+            from = end;
+        }
+    }
+}
+
 fn count(cursor: &Cursor, backlog: &mut [Backlog; KINDS], header: &RecordHeader) {
     let kind = usize::from(header.kind);
-    if !cursor.settled[kind].contains(header.seq) {
+    if !cursor.retired && !cursor.settled[kind].contains(header.seq) {
         backlog[kind].records += 1;
         backlog[kind].items += u64::from(header.items);
         backlog[kind].bytes += u64::from(header.payload_len);

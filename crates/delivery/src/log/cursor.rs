@@ -16,7 +16,7 @@ const SLOT: usize = 16 << 10;
 const SLOTS: usize = 3;
 
 pub(crate) struct Cursor {
-    file_name: String,
+    pub(super) file_name: String,
     file: Option<Box<dyn DiskFile>>,
     pub(crate) settled: [Ranges; KINDS],
     generation: u64,
@@ -28,6 +28,8 @@ pub(crate) struct Cursor {
     pub(crate) unwritten: bool,
     /// What is in the file may not be on the disk yet.
     pub(crate) unsynced: bool,
+    /// Nothing is kept for it any more. Its place stays, since others are known by theirs.
+    pub(crate) retired: bool,
 }
 
 /// Why a cursor was not read.
@@ -141,6 +143,7 @@ impl Cursor {
             nameless: false,
             unwritten: false,
             unsynced: false,
+            retired: false,
         };
         let file = match disk.open(&cursor.file_name) {
             Ok(file) => file,
@@ -158,6 +161,11 @@ impl Cursor {
         }
         cursor.file = Some(file);
         Ok((cursor, lost))
+    }
+
+    /// Whether it has a file, which is how the next life knows that it was there.
+    pub(crate) fn has_file(&self) -> bool {
+        self.file.is_some() && !self.nameless
     }
 
     pub(crate) fn settle(&mut self, kind: usize, start: u64, end: u64) {

@@ -27,12 +27,14 @@
 //! | `disk.rs`, `sim.rs` | the file system, and one that loses power |
 //! | `core.rs`, `read.rs` | the log without a thread |
 //! | `cursor.rs`, `ranges.rs` | how far a destination is |
+//! | `assign.rs` | destinations that come and go |
 //! | `scan.rs`, `report.rs` | what another life left, and what is wrong with it |
 //! | `thread.rs` | [`Log`]: the thread that writes |
 //! | `shared.rs` | one [`Log`] for a directory, whoever asks |
 //! | `otlp.rs` | OTLP batches as records |
 //! | `tools.rs` | [`inspect`], [`verify`], [`export`] |
 
+mod assign;
 mod core;
 mod cursor;
 pub(crate) mod disk;
@@ -55,6 +57,7 @@ pub use self::core::{Backlog, Evicted};
 pub use format::{KINDS, Record, VERSION};
 pub use options::{Options, SEGMENT_BYTES, WhenFull};
 pub use report::{AppendError, Damage, OpenError, Report};
+pub(crate) use shared::flush_all;
 pub use shared::{directory_name, open_shared};
 pub use thread::{Appended, Chunk, Found, Log};
 pub use tools::{Export, Summary, export, inspect, logs_in, verify};

@@ -24,6 +24,8 @@ pub(crate) struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     pub(crate) records: Vec<(u64, Record)>,
+    /// The destinations that wait for each.
+    pub(crate) waiting: Vec<Vec<usize>>,
     /// The number to ask for next.
     pub(crate) next: u64,
     /// Whether there is nothing behind it.
@@ -33,8 +35,13 @@ pub(crate) struct Read {
 }
 
 impl Core {
-    /// Records of a kind that a destination has not settled, from a number on: about `max` bytes of them, at least one.
-    pub(crate) fn read(&mut self, destination: usize, kind: u8, from: u64, max: usize) -> Read {
+    /// Records of a kind that a destination (or any, for `None`) has not settled, from a number on: about `max` bytes of
+    /// them, at least one.
+    pub(crate) fn read(&mut self, destination: Option<usize>, kind: u8, from: u64, max: usize) -> Read {
+        let is_settled = |core: &Self, seq| match destination {
+            Some(destination) => core.is_settled(destination, kind, seq),
+            None => core.waiting(kind, seq).next().is_none(),
+        };
         let mut read = Read { next: from, ..Read::default() };
         let mut bytes = 0;
         let known = self.positions.remove(&(destination, kind)).filter(|position| position.seq == from);
@@ -44,7 +51,7 @@ impl Core {
             let start = known.filter(|known| known.segment == segment.id).map_or(DATA_START, |known| known.offset);
             let walked = self.walk(&segment, start, |whole| {
                 let RecordHeader { seq, .. } = whole.header;
-                if whole.header.kind != kind || seq < read.next || self.is_settled(destination, kind, seq) {
+                if whole.header.kind != kind || seq < read.next || is_settled(self, seq) {
                     return true;
                 }
                 if bytes >= max {
@@ -52,6 +59,7 @@ impl Core {
                 }
                 bytes += whole.body.len() + ALIGN;
                 read.records.push((seq, whole.record()));
+                read.waiting.push(self.waiting(kind, seq).collect());
                 read.next = seq + 1;
                 true
             });

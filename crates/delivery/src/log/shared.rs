@@ -54,6 +54,15 @@ pub async fn open_shared(directory: &Path, options: Options) -> Result<Arc<Log>,
     }
 }
 
+/// Waits until nothing that was settled in any open log would be delivered again after a power cut.
+pub(crate) async fn flush_all() {
+    let open: Vec<Arc<Log>> = {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().filter_map(|(_, log)| log.upgrade()).collect()
+    };
+    futures_util::future::join_all(open.iter().map(|log| log.flush())).await;
+}
+
 /// The name of a client's directory: letters, digits and `._-` as they are, everything else as `%` and its number.
 pub fn directory_name(client: &str) -> String {
     let mut name = String::new();

@@ -14,6 +14,7 @@ use super::core::{Backlog, Core, Evicted};
 use super::disk::{Directory, Disk};
 use super::format::{KINDS, Record};
 use super::options::{Options, WhenFull};
+use super::read::Read;
 use super::report::{AppendError, OpenError, Report};
 
 /// So much is written at once; what has come besides waits for the next sync.
@@ -36,6 +37,8 @@ pub struct Appended {
 pub struct Chunk {
     /// Records with their sequence numbers, in order.
     pub records: Vec<(u64, Record)>,
+    /// The destinations that wait for each of them.
+    pub waiting: Vec<Vec<usize>>,
     /// The number to ask for next.
     pub next: u64,
     /// Whether nothing was behind it at that time.
@@ -51,6 +54,8 @@ pub struct Found {
     pub report: Report,
     /// What waits, for each destination in the order in which they were named, by kind.
     pub backlogs: Vec<[Backlog; KINDS]>,
+    /// The numbers after all records that it held, by kind.
+    pub next: [u64; KINDS],
 }
 
 type Done = Box<dyn FnOnce(Appended) + Send>;
@@ -61,12 +66,15 @@ struct Write {
 }
 
 struct Reading {
-    destination: usize,
+    destination: Option<usize>,
     kind: u8,
     from: u64,
     max: usize,
     done: Box<dyn FnOnce(Chunk) + Send>,
 }
+
+/// New destinations, and who waits for their places.
+type Assign = (Vec<String>, oneshot::Sender<Result<Vec<usize>, OpenError>>);
 
 #[derive(Default)]
 struct Inbox {
@@ -75,6 +83,7 @@ struct Inbox {
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
     counts: Vec<oneshot::Sender<io::Result<Vec<[Backlog; KINDS]>>>>,
+    assigns: Vec<Assign>,
     /// What was asked for last, until the thread has seen it, and for good.
     options: Option<Options>,
     current: Options,
@@ -99,6 +108,8 @@ impl Shared {
 pub struct Log {
     shared: Arc<Shared>,
     found: Found,
+    /// How far what it held when it was opened has been replayed.
+    replayed: Arc<tokio::sync::Mutex<[u64; KINDS]>>,
 }
 
 impl Log {
@@ -132,7 +143,8 @@ impl Log {
                 let core = match disk().and_then(|disk| Core::open(disk, options, &names)) {
                     Ok((core, report, backlogs)) => {
                         shared.used.store(core.used(), Ordering::Relaxed);
-                        if opened.send(Ok(Found { report, backlogs })).is_err() {
+                        let next = core.opened;
+                        if opened.send(Ok(Found { report, backlogs, next })).is_err() {
                             return;
                         }
                         core
@@ -151,12 +163,16 @@ impl Log {
             .spawn(thread)
             .map_err(|error| failed(&error.to_string()))?;
         let found = answer.await.map_err(|_| failed("the thread ended"))??;
-        Ok(Self { shared, found })
+        Ok(Self { shared, found, replayed: Arc::default() })
     }
 
     /// What it held when it was opened.
     pub fn found(&self) -> &Found {
         &self.found
+    }
+
+    pub(crate) fn replayed(&self) -> &Arc<tokio::sync::Mutex<[u64; KINDS]>> {
+        &self.replayed
     }
 
     /// Bytes of all segments on disk.
@@ -210,8 +226,35 @@ impl Log {
         max: usize,
         done: impl FnOnce(Chunk) + Send + 'static,
     ) {
-        self.shared.inbox().reads.push(Reading { destination, kind, from, max, done: Box::new(done) });
+        self.ask(Reading { destination: Some(destination), kind, from, max, done: Box::new(done) });
+    }
+
+    fn ask(&self, reading: Reading) {
+        self.shared.inbox().reads.push(reading);
         self.shared.wake.notify_one();
+    }
+
+    /// Reads what any destination has not settled.
+    pub async fn read_any(&self, kind: u8, from: u64, max: usize) -> Chunk {
+        let (done, answer) = oneshot::channel();
+        let done = Box::new(move |chunk| {
+            let _ = done.send(chunk);
+        });
+        self.ask(Reading { destination: None, kind, from, max, done });
+        answer.await.unwrap_or_default()
+    }
+
+    /// Keeps the log for these destinations from now on, instead of those that it was opened for. Returns their places.
+    /// One that it does not know gets what comes from now on; for one that is not named any more nothing is kept.
+    ///
+    /// # Errors
+    /// The file of a new destination cannot be made, or that of a known one not be read.
+    pub async fn assign(&self, destinations: &[String]) -> Result<Vec<usize>, OpenError> {
+        let (done, answer) = oneshot::channel();
+        self.shared.inbox().assigns.push((destinations.to_vec(), done));
+        self.shared.wake.notify_one();
+        let gone = || OpenError::Io { path: Path::new("buffer").to_owned(), why: "the thread ended".to_owned() };
+        answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// The same as a future.
@@ -287,6 +330,7 @@ struct Work {
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
     counts: Vec<oneshot::Sender<io::Result<Vec<[Backlog; KINDS]>>>>,
+    assigns: Vec<Assign>,
     options: Option<Options>,
     closed: bool,
 }
@@ -300,6 +344,7 @@ fn next(shared: &Shared, due: Option<Instant>) -> Work {
             && inbox.reads.is_empty()
             && inbox.flushes.is_empty()
             && inbox.counts.is_empty()
+            && inbox.assigns.is_empty()
             && inbox.options.is_none()
             && !inbox.closed;
         let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
@@ -325,6 +370,7 @@ fn next(shared: &Shared, due: Option<Instant>) -> Work {
         reads: if all { std::mem::take(&mut inbox.reads) } else { Vec::new() },
         flushes: std::mem::take(&mut inbox.flushes),
         counts: if all { std::mem::take(&mut inbox.counts) } else { Vec::new() },
+        assigns: std::mem::take(&mut inbox.assigns),
         options: inbox.options.take(),
         closed: inbox.closed && all,
     }
@@ -336,6 +382,9 @@ fn serve(shared: &Shared, mut core: Core) {
         let work = next(shared, due);
         if let Some(options) = work.options {
             *core.options_mut() = options;
+        }
+        for (names, done) in work.assigns {
+            let _ = done.send(core.assign(&names));
         }
         if !work.writes.is_empty() {
             let (records, done): (Vec<Record>, Vec<Done>) =
@@ -360,7 +409,8 @@ fn serve(shared: &Shared, mut core: Core) {
         }
         for reading in work.reads {
             let read = core.read(reading.destination, reading.kind, reading.from, reading.max);
-            (reading.done)(Chunk { records: read.records, next: read.next, at_end: read.at_end, failed: read.failed });
+            let Read { records, waiting, next, at_end, failed } = read;
+            (reading.done)(Chunk { records, waiting, next, at_end, failed });
         }
         let late = due.is_some_and(|due| due <= Instant::now());
         if late || work.closed || !work.flushes.is_empty() {

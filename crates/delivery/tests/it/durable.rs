@@ -25,14 +25,14 @@ impl Storage for Files {
     }
 }
 
-fn storage(directory: &Path) -> StorageHandle {
+pub(crate) fn storage(directory: &Path) -> StorageHandle {
     let storage: Arc<dyn Storage> =
         Arc::new(Files { directory: directory.to_owned(), options: Options { fsync: false, ..Options::default() } });
     Handle::to(storage)
 }
 
 /// One request at a time, tried again soon.
-fn policy(directory: &Path) -> Policy {
+pub(crate) fn policy(directory: &Path) -> Policy {
     let (initial, max) = (Duration::from_millis(1), Duration::from_millis(5));
     Policy {
         sizer: Sizer::Requests,
@@ -44,7 +44,7 @@ fn policy(directory: &Path) -> Policy {
     }
 }
 
-async fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let waited = tokio::time::timeout(secs(60), async {
         while !is() {
             tokio::time::sleep(Duration::from_millis(2)).await;

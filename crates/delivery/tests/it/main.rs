@@ -4,6 +4,7 @@
 
 mod bench;
 mod durable;
+mod hold;
 mod memory;
 mod queue;
 mod several;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use corten_component::metrics::MetricDoc;
-use corten_component::{BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Refusal, RunContext, RunError};
+use corten_component::{
+    BoxFuture, BuildContext, BuildError, Component, Consume, Durable, Kinds, Refusal, RunContext, RunError,
+};
 use corten_proto::otlp::common::{InstrumentationScope, KeyValue};
 use corten_proto::otlp::metrics::{Metric, metric::Data};
 use corten_proto::otlp::resource::Resource;
@@ -72,6 +74,10 @@ impl Consume<Batch> for Processor {
 
     fn kinds(&self) -> Kinds {
         self.stage.output().kinds().into()
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.stage.output().durable()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use corten_component::metrics::{Counter, MetricDoc, MetricKind, Scope};
 use corten_component::{
-    BoxFuture, BuildContext, BuildError, Component, Consume, Health, Kinds, Refusal, RunContext, RunError,
+    BoxFuture, BuildContext, BuildError, Component, Consume, Durable, Health, Kinds, Refusal, RunContext, RunError,
 };
 use corten_delivery::Budget;
 use corten_signal::otlp::{Batch, SignalKind};
@@ -148,6 +148,10 @@ impl Consume<Batch> for Gate {
 
     fn kinds(&self) -> Kinds {
         self.stage.output().kinds().into()
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.stage.output().durable()
     }
 }
 

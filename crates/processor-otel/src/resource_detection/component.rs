@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_component::metrics::MetricDoc;
-use corten_component::{BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Refusal, RunContext, RunError};
+use corten_component::{
+    BoxFuture, BuildContext, BuildError, Component, Consume, Durable, Kinds, Refusal, RunContext, RunError,
+};
 use corten_proto::otlp::common::KeyValue;
 use corten_proto::otlp::resource::Resource;
 use corten_signal::otlp::{Batch, Message};
@@ -171,6 +173,10 @@ impl Consume<Batch> for Processor {
 
     fn kinds(&self) -> Kinds {
         self.stage.output().kinds().into()
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        self.stage.output().durable()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ends of an OTLP stage: the `output` block that names its consumers, and the `input` that it exports.
 
-use corten_component::{Arguments, Consume, Exports, Fanout, Port, Refusal};
+use corten_component::{Arguments, Consume, Durable, Exports, Fanout, Port, Refusal};
 
 use super::{Batch, KindSet, SignalKind};
 
@@ -33,6 +33,17 @@ impl OutputArguments {
             .into_iter()
             .filter(|kind| self.of(*kind).is_some())
             .fold(KindSet::NONE, |all, kind| all.union(kind.into()))
+    }
+
+    /// The destinations behind it that keep on disk what they take.
+    pub fn durable(&self) -> Vec<Durable> {
+        let mut all: Vec<Durable> = Vec::new();
+        for durable in [&self.metrics, &self.logs, &self.traces].into_iter().flat_map(Consume::durable) {
+            if all.iter().all(|known| known.name != durable.name) {
+                all.push(durable);
+            }
+        }
+        all
     }
 
     /// Asks downstream: refused only if no signal's consumers would take it.

@@ -134,8 +134,8 @@ fn two_destinations_share_the_log_and_not_the_position() {
     assert!(core.used() > 200 * 1500, "b still wants them");
     let (mut core, _, backlogs) = open(&sim.killed());
     assert_eq!((backlogs[0][0].records, backlogs[1][0].records), (0, 199));
-    assert!(core.read(0, 0, 0, usize::MAX).records.is_empty());
-    assert_eq!(core.read(1, 0, 0, usize::MAX).records.len(), 199);
+    assert!(core.read(Some(0), 0, 0, usize::MAX).records.is_empty());
+    assert_eq!(core.read(Some(1), 0, 0, usize::MAX).records.len(), 199);
     (0..200).for_each(|id| core.settle(1, 0, one(id)));
     core.write_cursors();
     assert_eq!(core.used(), 0);
@@ -158,7 +158,7 @@ fn no_file_descriptors_are_no_damage() {
         append(&mut core, &[record(id, 0, 1500)]);
     }
     sim.faults(|faults| faults.open = true);
-    let read = core.read(0, 0, 0, usize::MAX);
+    let read = core.read(Some(0), 0, 0, usize::MAX);
     assert!(read.failed && !read.at_end && read.records.is_empty() && read.next == 0);
     assert!(core.backlogs().is_err());
     sim.faults(|faults| faults.open = false);

@@ -1,5 +1,6 @@
 //! What the log promises.
 
+mod assign;
 mod damage;
 mod disk;
 mod group;
@@ -55,7 +56,7 @@ pub(super) fn open_all(sim: &Sim, options: Options) -> Opened {
 pub(super) fn waiting(core: &mut Core, kind: u8) -> Vec<(u64, u64)> {
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
-        let read = core.read(0, kind, from, 5000);
+        let read = core.read(Some(0), kind, from, 5000);
         found.extend(read.records.iter().map(|(seq, record)| (*seq, id(record))));
         from = read.next;
         if read.at_end {

@@ -10,7 +10,7 @@ use super::*;
 const RUNS: u64 = 300;
 const KINDS: u8 = 3;
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
