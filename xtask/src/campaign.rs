@@ -17,8 +17,8 @@ Usage: cargo xtask campaign CAMPAIGN [--count N] [--seed S] [--release]
 Runs the long form of a test whose short form is in `cargo xtask test`, and says what it found: what was acknowledged
 has arrived, nothing else has, what came twice was under way at a fault, and the counters agree to the item.
 
-  kill          the collector under load is killed (1000 times), with a back end that refuses now and then and one that
-                is dead until the end
+  kill          the collector under load is killed (1000 times), with a batch in front of a back end that refuses now and
+                then and one that is dead until the end
   disk          the same on a file system that is full now and then (500 rounds)
   power-cuts    the log on a simulated disk loses power with sectors lost, reordered and torn, writes and syncs failing
                 with ENOSPC and EIO in between (10000)

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use corten_component::{Consume, Durable, Fanout, Health, Receipt, Refusal, wiring};
+use corten_component::{Consume, Durable, Fanout, Health, Outcome, Receipt, Refusal, wiring};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
@@ -38,6 +38,8 @@ pub struct Holder<T: Payload> {
     health: Health,
     /// By data type.
     outputs: Vec<Option<Fanout<T>>>,
+    /// Destinations of one storage from which on a log is worth it.
+    least: usize,
     state: Mutex<State>,
     /// Whoever opens logs.
     turn: tokio::sync::Mutex<()>,
@@ -140,9 +142,31 @@ impl<T: Payload> Holder<T> {
         health: Health,
         output: impl Fn(usize) -> Option<Fanout<T>>,
     ) -> Arc<Self> {
+        Self::from(1, client.into(), arena, health, output)
+    }
+
+    /// For a source that holds nothing itself: only where several destinations of one storage would each write what it
+    /// [sends](Self::send), and no stage on the way does it for them.
+    pub fn for_several(
+        client: impl Into<String>,
+        arena: Arc<Arena>,
+        health: Health,
+        output: impl Fn(usize) -> Option<Fanout<T>>,
+    ) -> Arc<Self> {
+        Self::from(2, client.into(), Some(arena), health, output)
+    }
+
+    fn from(
+        least: usize,
+        client: String,
+        arena: Option<Arc<Arena>>,
+        health: Health,
+        output: impl Fn(usize) -> Option<Fanout<T>>,
+    ) -> Arc<Self> {
         let state = State { wiring: None, logs: Arc::from([]), again: None, unread: VecDeque::new(), failing: false };
         Arc::new(Self {
-            client: client.into(),
+            client,
+            least,
             arena,
             health,
             outputs: (0..T::DATA_TYPES.len()).map(output).collect(),
@@ -163,15 +187,15 @@ impl<T: Payload> Holder<T> {
         all
     }
 
-    /// Whether items of this data type are put on disk before they are acknowledged.
+    /// Whether items of this data type are to be put on disk before they are acknowledged.
     pub async fn keeps(&self, kind: usize) -> bool {
-        self.logs().await.iter().any(|log| log.takes(kind))
+        self.logs().await.iter().any(|log| log.takes(kind)) || self.state().again.is_some()
     }
 
     /// Puts an item on disk for the destinations behind the stage, unless a stage before has done so. Its receipt knows
     /// them from then on. A stage that then refuses the item [hands it back](Receipt::hand_back).
     ///
-    /// Where the disk fails the item is as it was, and goes on from memory.
+    /// Where the disk fails the item is as it was; the stage should hand it on at once.
     ///
     /// # Errors
     /// The sender should try again.
@@ -216,6 +240,43 @@ impl<T: Payload> Holder<T> {
         Ok(())
     }
 
+    /// Puts an item on disk where it has to be, and hands it to its consumers.
+    ///
+    /// # Errors
+    /// Nobody took it.
+    pub async fn send(&self, mut item: T) -> Result<(), Refusal> {
+        let Some(to) = self.outputs.get(item.data_type()).and_then(Option::as_ref) else {
+            item.replace_receipt(Receipt::none()).release();
+            return Err(Refusal::reject("there is no output for this signal"));
+        };
+        if let Err(refusal) = self.hold(&mut item).await {
+            item.replace_receipt(Receipt::none()).release();
+            return Err(refusal);
+        }
+        if !item.receipt().is_kept() {
+            return to.consume(item).await;
+        }
+        let mut item = Refused(item);
+        hand_on(to, &mut item.0).await
+    }
+
+    /// Hands on what another process left, for as long as it is polled.
+    pub async fn send_left(self: Arc<Self>) {
+        let mut replay = self.replay();
+        loop {
+            let mut item = replay.next().await;
+            let Some(to) = self.outputs.get(item.data_type()).and_then(Option::as_ref) else { continue };
+            while let Err(refusal) = hand_on(to, &mut item).await {
+                if !refusal.is_retryable() {
+                    tracing::warn!(component = self.client, error = %refusal, "what was on disk is dropped");
+                    item.replace_receipt(Receipt::none()).settle(Outcome::Dropped);
+                    break;
+                }
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,7 +285,9 @@ impl<T: Payload> Holder<T> {
     fn report(&self, failed: Option<AppendError>) {
         let before = std::mem::replace(&mut self.state().failing, failed.is_some());
         match failed {
-            Some(error) if !before => self.health.unhealthy(format!("what comes is held in memory alone: {error}")),
+            Some(error) if !before => {
+                self.health.unhealthy(format!("what comes is not held, since the disk fails: {error}"))
+            }
             None if before => self.health.healthy("what comes is kept on disk again"),
             _ => {}
         }
@@ -254,8 +317,12 @@ impl<T: Payload> Holder<T> {
             }
         }
         if let Some(why) = &why {
-            tracing::error!(component = self.client, error = why, "what comes is held in memory alone");
-            self.health.unhealthy(format!("what comes is held in memory alone: {why}"));
+            tracing::error!(
+                component = self.client,
+                error = why,
+                "what comes is not held, since it cannot be kept on disk"
+            );
+            self.health.unhealthy(format!("what comes is not held, since it cannot be kept on disk: {why}"));
         }
         let mut state = self.state();
         if why.is_none() && state.again.is_some() {
@@ -278,7 +345,7 @@ impl<T: Payload> Holder<T> {
         let below: Vec<Vec<Durable>> =
             self.outputs.iter().map(|to| to.as_ref().map(Consume::durable).unwrap_or_default()).collect();
         let mut groups: Vec<(Durable, Vec<(Arc<str>, Vec<bool>)>)> = Vec::new();
-        for durable in below.iter().flatten() {
+        for durable in below.iter().flatten().filter(|durable| self.least == 1 || !durable.held) {
             let takes = below.iter().map(|of_kind| of_kind.iter().any(|other| other.name == durable.name)).collect();
             let group = match groups.iter_mut().find(|(first, _)| first.storage == durable.storage) {
                 Some((_, group)) => group,
@@ -292,6 +359,7 @@ impl<T: Payload> Holder<T> {
                 group.push((Arc::clone(&durable.name), takes));
             }
         }
+        groups.retain(|(_, group)| group.len() >= self.least);
         groups
     }
 
@@ -309,6 +377,26 @@ impl<T: Payload> Holder<T> {
     /// where there is nothing (yet).
     pub fn replay(self: &Arc<Self>) -> Replay<T> {
         Replay { holder: Arc::clone(self), reading: None, item: PhantomData }
+    }
+}
+
+/// Hands an item on. If it is refused, or the call given up, it is as before.
+async fn hand_on<T: Payload>(to: &Fanout<T>, item: &mut T) -> Result<(), Refusal> {
+    let mut copy = item.clone();
+    let (receipt, attempt) = item.receipt().attempt();
+    copy.replace_receipt(receipt).release();
+    to.consume(copy).await?;
+    attempt.taken();
+    item.replace_receipt(Receipt::none()).release();
+    Ok(())
+}
+
+/// An item that its sender answers for unless it is taken.
+struct Refused<T: Payload>(T);
+
+impl<T: Payload> Drop for Refused<T> {
+    fn drop(&mut self) {
+        self.0.replace_receipt(Receipt::none()).hand_back();
     }
 }
 

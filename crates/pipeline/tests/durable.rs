@@ -1,13 +1,14 @@
 //! Queues on disk, as the tools see them. What kills do to them is in `campaigns`.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says so by panicking
+#![allow(clippy::disallowed_methods)] // a blocking wait beside the runtime that is waited for
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use corten_signal::otlp::SignalKind;
-use corten_testkit::{Collector, Protocol, Sender, data, free_address};
+use corten_testkit::{Collector, Protocol, Sender, Sink, data, eventually, free_address};
 use prost::Message;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_corten");
@@ -18,10 +19,48 @@ fn config(door: SocketAddr, sink: &str, directory: &Path) -> String {
   http {{ endpoint = "{door}" }}
   output {{ traces = [otelcol.exporter.otlphttp.sink.input] }}
 }}
-otelcol.storage.file "buffer" {{
-  directory = "{}"
+{}{}"#,
+        storage(directory),
+        durable("sink", sink),
+    )
+}
+
+/// A batch in front of a back end in memory and two on disk.
+fn batched(door: SocketAddr, [local, k8s, archive]: [&str; 3], timeout: &str, directory: &Path) -> String {
+    format!(
+        r#"otelcol.receiver.otlp "default" {{
+  http {{ endpoint = "{door}" }}
+  output {{ traces = [otelcol.processor.batch.default.input] }}
 }}
-otelcol.exporter.otlphttp "sink" {{
+otelcol.processor.batch "default" {{
+  send_batch_size     = 1000
+  timeout             = "{timeout}"
+  send_batch_max_size = 2000
+  output {{
+    traces = [
+      otelcol.exporter.otlphttp.local.input,
+      otelcol.exporter.otlphttp.k8s.input,
+      otelcol.exporter.otlphttp.archive.input,
+    ]
+  }}
+}}
+otelcol.exporter.otlphttp "local" {{
+  client {{ endpoint = "{local}" }}
+}}
+{}{}{}"#,
+        storage(directory),
+        durable("k8s", k8s),
+        durable("archive", archive),
+    )
+}
+
+fn storage(directory: &Path) -> String {
+    format!("otelcol.storage.file \"buffer\" {{\n  directory = \"{}\"\n}}\n", directory.display())
+}
+
+fn durable(name: &str, sink: &str) -> String {
+    format!(
+        r#"otelcol.exporter.otlphttp "{name}" {{
   client {{ endpoint = "{sink}" }}
   sending_queue {{
     queue_size = 100000
@@ -33,8 +72,7 @@ otelcol.exporter.otlphttp "sink" {{
     max_elapsed_time = "0s"
   }}
 }}
-"#,
-        directory.display()
+"#
     )
 }
 
@@ -80,4 +118,38 @@ async fn the_tools_show_what_waits() {
     assert!(!ok && text.contains("DAMAGED") && text.contains("1 records"), "{text}");
     let (ok, text) = tool(&["inspect", &to.display().to_string()]);
     assert!(!ok && text.contains("holds no queue"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_keeps_one_log_for_all_and_moves_with_the_storage() {
+    let (old, new) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let local = Sink::start();
+    let (door, k8s, archive) = (free_address(), free_address(), free_address());
+    let urls = [local.url(), format!("http://{k8s}"), format!("http://{archive}")];
+    let config = |directory: &Path| batched(door, urls.each_ref().map(String::as_str), "20ms", directory);
+    let collector = Collector::start(BINARY, &config(old.path()));
+    for name in ["a", "b", "c"] {
+        send_one(door, name).await;
+    }
+    let inspect = |directory: &Path| tool(&["inspect", &directory.display().to_string()]).1;
+    let of = |name: &str, spans: usize| format!("waiting for otelcol.exporter.otlphttp.{name}: {spans} spans");
+    let text = inspect(old.path());
+    assert!(text.contains("otelcol.processor.batch.default"), "{text}");
+    assert!(text.contains(&of("k8s", 3)) && text.contains(&of("archive", 3)) && !text.contains("local"), "{text}");
+
+    let (status, text) = collector.reload(&config(new.path()));
+    assert_eq!(status, 200, "{text}");
+    send_one(door, "d").await;
+    let text = inspect(new.path());
+    assert!(text.contains(&of("k8s", 1)) && text.contains(&of("archive", 1)), "{text}");
+    let revived = [k8s, archive].map(Sink::start_at);
+    let all = |sink: &Sink| sink.with_span_names(|names| (names.len() == 4).then(|| names.values().sum::<usize>()));
+    for sink in &revived {
+        assert_eq!(tokio::task::block_in_place(|| eventually("all four", || all(sink))), 4, "each once");
+    }
+    let is_empty = |directory: &Path| (!inspect(directory).contains("waiting for")).then_some(());
+    for directory in [old.path(), new.path()] {
+        tokio::task::block_in_place(|| eventually("the logs to empty", || is_empty(directory)));
+    }
+    drop(collector);
 }

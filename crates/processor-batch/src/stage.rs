@@ -166,6 +166,10 @@ impl Stage {
         if let Err(refusal) = self.holder.hold(&mut batch).await {
             return Err(refuse(batch, refusal));
         }
+        if !batch.receipt().is_kept() {
+            // The disk fails. Nothing is acknowledged that is in memory alone, so nothing waits here.
+            return usual.pass(batch).await;
+        }
         let taken = match self.shard_of(&batch) {
             Ok(shard) => shard.put_in_room(batch),
             Err(refusal) => Err((batch, refusal)),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use corten_component::metrics::MetricDoc;
 use corten_component::{BuildContext, BuildError, Component, Lease, NoExports, Note, RunContext, RunError};
-use corten_delivery::Arena;
+use corten_delivery::{Arena, Holder};
 use corten_net::Address;
 use corten_net::args::TlsServer;
 use corten_net::auth::AuthHandle;
 use corten_net::server::{Handler, Installed, Limits, Listener, Serving};
 use corten_net::tls::ServerTls;
-use corten_signal::otlp::SignalKind;
+use corten_signal::otlp::{Batch, SignalKind};
 use tokio::time::Instant;
 
 use crate::arguments::{Grpc, Http, OtlpArguments, Transport};
@@ -30,6 +30,7 @@ const LAST_CALLS: Duration = Duration::from_millis(200);
 /// `otelcol.receiver.otlp`.
 pub struct OtlpReceiver {
     servers: Vec<Server>,
+    holder: Arc<Holder<Batch>>,
 }
 
 struct Server {
@@ -55,11 +56,13 @@ impl Component for OtlpReceiver {
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let mut servers = Vec::new();
+        let output = |kind: usize| args.output.of(*SignalKind::ALL.get(kind)?).cloned();
+        let holder = Holder::for_several(cx.id().to_string(), Arena::of(cx), cx.health().clone(), output);
         if let Some(grpc) = &args.grpc {
-            servers.push(build_grpc(grpc, &args, cx)?);
+            servers.push(build_grpc(grpc, &args, &holder, cx)?);
         }
         if let Some(http) = &args.http {
-            servers.push(build_http(http, &args, cx)?);
+            servers.push(build_http(http, &args, &holder, cx)?);
         }
         if let [a, b] = servers.as_slice()
             && a.address == b.address
@@ -68,7 +71,7 @@ impl Component for OtlpReceiver {
             let message = format!("grpc and http cannot both listen on {}", a.address);
             return Err(BuildError::at("http.endpoint", message));
         }
-        Ok((Self { servers }, NoExports))
+        Ok((Self { servers, holder }, NoExports))
     }
 
     fn notes(args: &Self::Arguments) -> Vec<Note> {
@@ -89,7 +92,10 @@ impl Component for OtlpReceiver {
         }
         if result.is_ok() {
             cx.health().healthy(listening(&installed));
-            cx.stopping().await;
+            tokio::select! {
+                () = self.holder.send_left() => {}
+                () = cx.stopping() => {}
+            }
         }
         let deadline = cx.deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(5));
         let answers = deadline.checked_sub(LAST_CALLS).unwrap_or(deadline);
@@ -164,12 +170,25 @@ fn meters(cx: &BuildContext<'_>, protocol: Protocol, routes: &[(SignalKind, Stri
     Meters::register(cx.metrics(), &format!("otlp/{}", cx.id().local()), protocol, routes.to_vec())
 }
 
-fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> Result<Server, BuildError> {
+fn build_grpc(
+    grpc: &Grpc,
+    args: &OtlpArguments,
+    holder: &Arc<Holder<Batch>>,
+    cx: &mut BuildContext<'_>,
+) -> Result<Server, BuildError> {
     let address = address("grpc.endpoint", grpc.transport, grpc.endpoint.as_deref(), DEFAULT_GRPC)?;
     let served = SignalKind::ALL.into_iter().filter(|kind| args.output.of(*kind).is_some());
     let routes: Vec<_> = served.map(|kind| (kind, kind.grpc_service().to_owned())).collect();
     let meters = meters(cx, Protocol::Grpc, &routes);
-    let ingest = Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, grpc.include_metadata, GRPC_DEADLINE);
+    let ingest = Ingest::new(
+        cx.id(),
+        Arc::clone(holder),
+        args.output.clone(),
+        Arena::of(cx),
+        meters,
+        grpc.include_metadata,
+        GRPC_DEADLINE,
+    );
     let ingest = Arc::new(ingest);
     let server = &grpc.keepalive.server_parameters;
     let defaults = Limits::default();
@@ -196,7 +215,12 @@ fn build_grpc(grpc: &Grpc, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     })
 }
 
-fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> Result<Server, BuildError> {
+fn build_http(
+    http: &Http,
+    args: &OtlpArguments,
+    holder: &Arc<Holder<Batch>>,
+    cx: &mut BuildContext<'_>,
+) -> Result<Server, BuildError> {
     let address = address("http.endpoint", http.transport, http.endpoint.as_deref(), DEFAULT_HTTP)?;
     let served = SignalKind::ALL.into_iter().filter(|kind| args.output.of(*kind).is_some());
     let routes: Vec<_> = served.filter_map(|kind| Some((kind, http.path(kind)?))).collect();
@@ -207,8 +231,15 @@ fn build_http(http: &Http, args: &OtlpArguments, cx: &mut BuildContext<'_>) -> R
     }
     let meters = meters(cx, Protocol::Http, &routes);
     let deadline = unless_zero(http.write_timeout).unwrap_or(GRPC_DEADLINE);
-    let ingest =
-        Arc::new(Ingest::new(cx.id(), args.output.clone(), Arena::of(cx), meters, http.include_metadata, deadline));
+    let ingest = Arc::new(Ingest::new(
+        cx.id(),
+        Arc::clone(holder),
+        args.output.clone(),
+        Arena::of(cx),
+        meters,
+        http.include_metadata,
+        deadline,
+    ));
     let defaults = Limits::default();
     let limits = Limits {
         header_timeout: unless_zero(http.read_header_timeout).unwrap_or(defaults.header_timeout),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use corten_component::{Consume, Fanout, NodeId, Refusal, TRACE_TARGET};
-use corten_delivery::{Arena, Budget, OverBudget, Reservation};
+use corten_delivery::{Arena, Budget, Holder, OverBudget, Reservation};
 use corten_net::Peer;
 use corten_net::auth::AuthData;
 use corten_net::body::Pace;
@@ -35,6 +35,8 @@ pub(crate) struct Ingest {
     /// How long downstream may take to answer.
     pub(crate) deadline: Duration,
     id: NodeId,
+    /// Hands on; once on disk, where several destinations are.
+    holder: Arc<Holder<Batch>>,
     calls: Arc<Semaphore>,
 }
 
@@ -75,6 +77,7 @@ impl Room {
 impl Ingest {
     pub(crate) fn new(
         id: &NodeId,
+        holder: Arc<Holder<Batch>>,
         output: OutputArguments,
         arena: Arc<Arena>,
         meters: Meters,
@@ -82,7 +85,7 @@ impl Ingest {
         deadline: Duration,
     ) -> Self {
         let calls = Arc::new(Semaphore::new(ALL_CALLS as usize));
-        Self { output, arena, meters, include_metadata, deadline, id: id.clone(), calls }
+        Self { output, arena, meters, include_metadata, deadline, id: id.clone(), holder, calls }
     }
 
     /// The consumers of a signal, with room for nothing yet.
@@ -144,10 +147,7 @@ impl Ingest {
         batch: Batch,
         deadline: Duration,
     ) -> Result<(), Refused> {
-        let (Ok(permit), Some(to)) = (Arc::clone(&self.calls).try_acquire_owned(), self.output.of(kind).cloned())
-        else {
-            return Err(Refused::broken());
-        };
+        let Ok(permit) = Arc::clone(&self.calls).try_acquire_owned() else { return Err(Refused::broken()) };
         let this = Arc::clone(self);
         let items = batch.items() as u64;
         let span = tracing::info_span!(
@@ -162,7 +162,7 @@ impl Ingest {
             refused = tracing::field::Empty,
         );
         let call = async move {
-            let answer = match tokio::time::timeout(deadline, to.consume(batch)).await {
+            let answer = match tokio::time::timeout(deadline, this.holder.send(batch)).await {
                 Ok(answer) => answer.map_err(|refusal| Refused::downstream(&refusal)),
                 Err(_) => Err(Refused::late(deadline)),
             };

@@ -136,31 +136,23 @@ pub fn verify(directory: &Path) -> Result<Report, OpenError> {
     inspect(directory).map(|summary| summary.report)
 }
 
-/// The export requests that a destination has not got, oldest first; see [`export`].
+/// The export requests in a log, oldest first; see [`export`].
 pub struct Export {
     disk: Directory,
     segments: VecDeque<Listed>,
-    settled: Option<[Ranges; KINDS]>,
+    /// What each destination has settled; nobody, to show all.
+    settled: Vec<[Ranges; KINDS]>,
     scanner: Scanner,
     ready: VecDeque<(SignalKind, Bytes)>,
 }
 
-/// The OTLP requests (protobuf) that wait in a log: for one destination, or all that are there, settled or not.
+/// The OTLP requests (protobuf) that any destination waits for, or `all` that are there, settled or not.
 ///
 /// # Errors
-/// A directory that cannot be read, or was written by a newer version; a destination that it does not know.
-pub fn export(directory: &Path, destination: Option<&str>) -> Result<Export, OpenError> {
+/// A directory that cannot be read, or was written by a newer version.
+pub fn export(directory: &Path, all: bool) -> Result<Export, OpenError> {
     let (disk, segments, Cursors(cursors), _) = open(directory)?;
-    let settled = match destination {
-        None => None,
-        Some(name) => match cursors.into_iter().find(|(known, _)| known == name) {
-            Some((_, settled)) => Some(settled),
-            None => {
-                let why = format!("no destination \"{name}\" in this buffer");
-                return Err(OpenError::Io { path: directory.to_owned(), why });
-            }
-        },
-    };
+    let settled = if all { Vec::new() } else { cursors.into_iter().map(|(_, settled)| settled).collect() };
     Ok(Export { disk, segments: segments.into(), settled, scanner: Scanner::default(), ready: VecDeque::new() })
 }
 
@@ -183,8 +175,9 @@ impl Iterator for Export {
             let (settled, ready) = (&self.settled, &mut self.ready);
             let scanned = self.scanner.scan(&self.disk, &listed, |whole| {
                 let header = whole.header;
-                let done = settled.as_ref().and_then(|settled| settled.get(usize::from(header.kind)));
-                if !done.is_some_and(|done| done.contains(header.seq))
+                let kind = usize::from(header.kind);
+                let has_it = |settled: &[Ranges; KINDS]| settled.get(kind).is_some_and(|set| set.contains(header.seq));
+                if (settled.is_empty() || !settled.iter().all(has_it))
                     && let Some(batch) = from_record(&whole.record())
                 {
                     ready.extend(batch.requests().map(|request| (batch.kind(), request.bytes)));

@@ -73,7 +73,7 @@ async fn what_was_acknowledged_survives_the_process() {
     assert_eq!(safe, 50, "stored is as good as delivered to who sent it");
     let directory = root.path().join("x");
     assert_eq!(inspect(&directory).unwrap().destinations[0].1[2].items, 100);
-    let mut exported = export(&directory, None).unwrap();
+    let mut exported = export(&directory, false).unwrap();
     assert_eq!(exported.by_ref().count(), 50);
     assert!(exported.report().is_whole());
     bench.abort().await;
@@ -228,11 +228,7 @@ async fn metadata_survives_and_secrets_do_not() {
         let content = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!content.windows(6).any(|window| window == b"canary"));
     }
-    let (_, request) = export(&root.path().join("x"), Some("queue")).map_or_else(
-        // Nothing has been settled, so that there is no cursor yet.
-        |_| export(&root.path().join("x"), None).unwrap().next().unwrap().unwrap(),
-        |mut requests| requests.next().unwrap().unwrap(),
-    );
+    let (_, request) = export(&root.path().join("x"), false).unwrap().next().unwrap().unwrap();
     let batch = corten_signal::otlp::Batch::new(corten_signal::otlp::SignalKind::Logs, request, 1);
     assert_eq!(ids(&batch), [7]);
 }

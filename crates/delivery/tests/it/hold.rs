@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use corten_component::{BoxFuture, Consume, Durable, Fanout, Health, Port, Refusal};
-use corten_delivery::log::{Log, inspect};
+use corten_delivery::log::{Log, export, inspect};
 use corten_delivery::{Arena, Budget, Carry, Holder, StorageHandle};
 use corten_signal::otlp::Batch;
 
@@ -119,6 +119,7 @@ async fn one_append_serves_all_destinations_and_each_settles_for_itself() {
     a.settle(Delivered);
     memory.settle(Delivered);
     until("a's share", || waiting(root.path()) == of(&[("a", 0), ("b", 3)])).await;
+    assert_eq!(export(&root.path().join(STAGE), false).unwrap().count(), 2, "b waits for both");
     // The process ends with the rest in b's memory.
     drop((stage, b.held.lock().unwrap().drain(..).collect::<Vec<_>>()));
     closed(root.path()).await;
@@ -161,7 +162,7 @@ async fn destinations_come_and_go() {
 }
 
 #[tokio::test]
-async fn a_storage_that_moves_is_found_without_a_new_instance() {
+async fn a_storage_that_moves_leaves_the_old_log_to_empty() {
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (was, is) = (Destination::named("a", &storage(old.path())), Destination::named("a", &storage(new.path())));
     let port = corten_component::Port::to(Arc::clone(&was) as Arc<dyn Consume<Batch>>);
@@ -201,6 +202,41 @@ async fn what_a_branch_refuses_is_given_up_only_if_another_took_it() {
     assert_eq!(waiting(root.path()), of(&[("full", 1)]), "it will be tried again");
     batch.take_receipt().hand_back();
     until("what was handed back", || waiting(root.path()) == of(&[("full", 0)])).await;
+}
+
+#[tokio::test]
+async fn a_source_writes_only_for_several() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = storage(root.path());
+    let (a, b) = (Destination::named("a", &storage), Destination::named("b", &storage));
+    let source = |to: &Fanout<Batch>| {
+        let arena = Arena::new(Budget::new(64 * MIB));
+        let to = to.clone();
+        Holder::for_several(STAGE, arena, Health::default(), move |kind| (kind == LOGS).then(|| to.clone()))
+    };
+    let alone = fanout(&[&a]);
+    source(&alone).send(logs([1], 0)).await.unwrap();
+    assert!(!a.held.lock().unwrap()[0].receipt().is_kept() && !root.path().join(STAGE).exists());
+    a.settle(Delivered);
+
+    let both = fanout(&[&a, &b]);
+    let stage = source(&both);
+    stage.send(logs([2], 0)).await.unwrap();
+    assert_eq!(waiting(root.path()), of(&[("a", 1), ("b", 1)]));
+    a.settle(Delivered);
+    drop((stage, b.held.lock().unwrap().drain(..).collect::<Vec<_>>()));
+    closed(root.path()).await;
+    let left = tokio::spawn(source(&both).send_left());
+    until("what was left", || b.ids() == [2]).await;
+    assert!(a.ids().is_empty());
+    b.settle(Delivered);
+    until("the log to empty", || waiting(root.path()) == of(&[("a", 0), ("b", 0)])).await;
+    left.abort();
+
+    let full = [Destination::refusing("a", &storage), Destination::refusing("b", &storage)];
+    let nobody = fanout(&[&full[0], &full[1]]);
+    assert!(source(&nobody).send(logs([3], 0)).await.is_err());
+    until("nothing to be kept", || waiting(root.path()) == of(&[("a", 0), ("b", 0)])).await;
 }
 
 #[tokio::test]

@@ -117,11 +117,7 @@ fn export_all(logs: &[PathBuf], to: &Path, all: bool) -> Result<(), Failure> {
     }
     let mut count = 0u64;
     for log in logs {
-        let waiting = (!all).then_some("queue");
-        // Without a position on disk nothing has been delivered yet.
-        let mut requests = export(log, waiting)
-            .or_else(|error| if all { Err(error) } else { export(log, None) })
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let mut requests = export(log, all).map_err(|error| Failure::new(error.to_string()))?;
         for request in requests.by_ref() {
             let (kind, bytes) = request.map_err(|error| Failure::new(error.to_string()))?;
             count += 1;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use corten_signal::otlp::SignalKind;
-use corten_testkit::{Protocol, Sender, data, eventually};
+use corten_testkit::{Protocol, Sender, Sink, data, eventually};
 use prost::Message;
 use tokio::task::JoinHandle;
 
@@ -144,6 +144,14 @@ impl Book {
         self.doubtful += other.doubtful;
         self.refused += other.refused;
         self.answers.extend(other.answers);
+    }
+
+    /// Waits for all that was acknowledged, or for a minute: what is missing then the comparison says.
+    pub(crate) fn arrive(&self, sinks: &[&Sink]) {
+        let until = Instant::now() + Duration::from_secs(55);
+        let has = |sink: &&Sink| sink.with_span_names(|names| self.safe.iter().all(|name| names.contains_key(name)));
+        let all = || (sinks.iter().all(has) || Instant::now() > until).then_some(());
+        tokio::task::block_in_place(|| eventually("what was acknowledged", all));
     }
 
     /// Compares with what a back end has: nothing that is safe may be missing, nothing there that was not sent, and

@@ -33,4 +33,4 @@ mod verdict;
 const BINARY: &str = env!("CARGO_BIN_EXE_corten");
 
 /// Whether a batch in front of a queue on disk holds nothing that is not on disk too.
-const BATCHED: bool = false;
+const BATCHED: bool = true;

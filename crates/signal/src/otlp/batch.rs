@@ -82,7 +82,8 @@ pub struct Batch {
     items: usize,
     meta: Option<Arc<Meta>>,
     received: Received,
-    encoded: Option<Encoded>,
+    /// On the heap, since most have none while they wait.
+    encoded: Option<Box<Encoded>>,
     forms: Forms,
     receipt: Receipt,
 }
@@ -186,13 +187,13 @@ impl Batch {
 
     /// The body as it came, if this batch is still exactly that one request.
     pub fn encoded(&self) -> Option<&Encoded> {
-        self.encoded.as_ref()
+        self.encoded.as_deref()
     }
 
     /// The same with the body it came in. Ignored for a batch that is not exactly one request.
     #[must_use]
     pub fn with_encoded(mut self, encoded: Option<Encoded>) -> Self {
-        self.encoded = encoded.filter(|_| self.counts.len() == 1);
+        self.encoded = encoded.filter(|_| self.counts.len() == 1).map(Box::new);
         self
     }
 

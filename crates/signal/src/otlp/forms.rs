@@ -25,35 +25,58 @@ pub struct Form {
 
 type Made = OnceCell<Bytes>;
 
-/// The bodies that are being sent now. Clones share them; a batch that was never cloned has no use for it.
+/// The bodies that are being sent now.
+type Shared = Mutex<Vec<(Form, Weak<Made>)>>;
+
+/// Clones share them; a batch that was never cloned has no use for it.
 #[derive(Default)]
-pub(super) struct Forms(OnceLock<Arc<Mutex<Vec<(Form, Weak<Made>)>>>>);
+pub(super) struct Forms(OnceLock<Arc<Shared>>);
 
 impl Clone for Forms {
     fn clone(&self) -> Self {
-        Self(OnceLock::from(Arc::clone(self.0.get_or_init(Arc::default))))
+        Self(OnceLock::from(Arc::clone(self.shared())))
     }
 }
 
 impl Forms {
-    fn made(&self, form: Form) -> Arc<Made> {
-        let mut forms = self.0.get_or_init(Arc::default).lock().unwrap_or_else(PoisonError::into_inner);
-        forms.retain(|(_, made)| made.strong_count() > 0);
-        if let Some(made) = forms.iter().find(|(known, _)| *known == form).and_then(|(_, made)| made.upgrade()) {
-            return made;
-        }
-        let made = Arc::new(Made::new());
-        forms.push((form, Arc::downgrade(&made)));
-        made
+    fn shared(&self) -> &Arc<Shared> {
+        self.0.get_or_init(Arc::default)
+    }
+
+    fn made(&self, form: Form) -> Sent {
+        let shared = self.shared();
+        let mut forms = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = forms.iter().find(|(known, _)| *known == form).and_then(|(_, made)| made.upgrade());
+        let made = known.unwrap_or_else(|| {
+            let made = Arc::new(Made::new());
+            forms.push((form, Arc::downgrade(&made)));
+            made
+        });
+        Sent { made: Some(made), shared: Arc::clone(shared) }
     }
 }
 
 /// Keeps a body where others find it.
-struct Sent(Arc<Made>);
+struct Sent {
+    made: Option<Arc<Made>>,
+    shared: Arc<Shared>,
+}
 
 impl AsRef<[u8]> for Sent {
     fn as_ref(&self) -> &[u8] {
-        self.0.get().map_or(&[], |body| body)
+        self.made.as_ref().and_then(|made| made.get()).map_or(&[], |body| body)
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.made = None;
+        // A clone that waits long keeps nothing of it.
+        let mut forms = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        forms.retain(|(_, made)| made.strong_count() > 0);
+        if forms.is_empty() {
+            *forms = Vec::new();
+        }
     }
 }
 
@@ -68,9 +91,11 @@ impl Batch {
         form: Form,
         make: impl Future<Output = Result<Bytes, E>> + Send,
     ) -> Result<Bytes, E> {
-        let made = self.forms().made(form);
-        made.get_or_try_init(|| make).await?;
-        Ok(Bytes::from_owner(Sent(made)))
+        let sent = self.forms().made(form);
+        if let Some(made) = &sent.made {
+            made.get_or_try_init(|| make).await?;
+        }
+        Ok(Bytes::from_owner(sent))
     }
 }
 
@@ -108,6 +133,7 @@ mod tests {
         drop(a);
         assert_eq!(ask(&three, GZIP, &count).await, b);
         drop(b);
+        assert_eq!(three.forms().shared().lock().unwrap().capacity(), 0);
         assert_eq!(ask(&three, GZIP, &count).await, "1", "nobody held it any more");
     }
 
