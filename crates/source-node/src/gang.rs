@@ -5,14 +5,11 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A job and its number.
 type Job<T> = Box<dyn FnOnce() -> T + Send>;
-type Queue<T> = Arc<Mutex<VecDeque<(usize, Job<T>)>>>;
 
 /// How long jobs may take.
 #[derive(Debug, Clone, Copy)]
@@ -25,53 +22,77 @@ pub(crate) struct Limits {
     pub(crate) threads: usize,
 }
 
+struct State<T> {
+    /// With their numbers.
+    queue: VecDeque<(usize, Job<T>)>,
+    results: Vec<Option<T>>,
+    ended: usize,
+}
+
+struct Gang<T> {
+    state: Mutex<State<T>>,
+    /// All have ended. The end of each wakes nobody: that would cost more than most jobs.
+    done: Condvar,
+}
+
 /// Runs `jobs` and gives what they return in their order: `None` where one hung, panicked or was never begun.
 pub(crate) fn run<T: Send + 'static>(jobs: Vec<Job<T>>, limits: Limits) -> Vec<Option<T>> {
     let count = jobs.len();
-    let mut results: Vec<Option<T>> = Vec::with_capacity(count);
-    results.resize_with(count, || None);
-    let queue: Queue<T> = Arc::new(Mutex::new(jobs.into_iter().enumerate().collect()));
-    let (report, reports) = channel();
+    let queue = jobs.into_iter().enumerate().collect();
+    let results = std::iter::repeat_with(|| None).take(count).collect();
+    let gang = Arc::new(Gang { state: Mutex::new(State { queue, results, ended: 0 }), done: Condvar::new() });
     let end = Instant::now() + limits.deadline;
-    let mut threads = usize::from(start(&queue, &report));
-    let mut ended = 0;
-    while ended < count && threads > 0 {
+    let mut threads = usize::from(start(&gang));
+    let mut state = gang.lock();
+    while state.ended < count && threads > 0 {
+        let before = state.ended;
         let left = end.saturating_duration_since(Instant::now());
-        match reports.recv_timeout(left.min(limits.patience)) {
-            Ok((number, result)) => {
-                results[number] = result;
-                ended += 1;
-            }
-            Err(RecvTimeoutError::Timeout) if Instant::now() < end => {
-                let waiting = !queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-                if waiting && threads < limits.threads {
-                    threads += usize::from(start(&queue, &report));
-                }
-            }
-            Err(_) => break,
+        if left.is_zero() {
+            break;
+        }
+        let unfinished = |state: &mut State<T>| state.ended < count;
+        let waited = gang.done.wait_timeout_while(state, left.min(limits.patience), unfinished);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.ended == before && !state.queue.is_empty() && threads < limits.threads {
+            threads += usize::from(start(&gang));
         }
     }
-    queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    results
+    state.queue.clear();
+    std::mem::take(&mut state.results)
 }
 
-fn start<T: Send + 'static>(queue: &Queue<T>, report: &Sender<(usize, Option<T>)>) -> bool {
-    let (queue, report) = (Arc::clone(queue), report.clone());
-    let work = move || {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some((number, job)) = next else { return };
+fn start<T: Send + 'static>(gang: &Arc<Gang<T>>) -> bool {
+    let gang = Arc::clone(gang);
+    thread::Builder::new().name("node-collect".into()).spawn(move || gang.work()).is_ok()
+}
+
+impl<T> Gang<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut next = self.lock().queue.pop_front();
+        while let Some((number, job)) = next {
             let result = catch_unwind(AssertUnwindSafe(job)).ok();
-            if report.send((number, result)).is_err() {
-                return;
+            let mut state = self.lock();
+            // None of that number is left where it was given up.
+            if let Some(place) = state.results.get_mut(number) {
+                *place = result;
+                state.ended += 1;
+                if state.ended == state.results.len() {
+                    self.done.notify_one();
+                }
             }
+            next = state.queue.pop_front();
         }
-    };
-    thread::Builder::new().name("node-collect".into()).spawn(work).is_ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     const LIMITS: Limits = Limits { patience: Duration::from_millis(5), deadline: Duration::from_secs(60), threads: 4 };
