@@ -99,6 +99,7 @@ impl Stage {
     }
 
     async fn pass(&self, batch: Samples) -> Result<(), Refusal> {
+        let honored = batch.honors_metadata();
         let (rows, mut exemplars, receipt) = batch.into_parts();
         let count = rows.len();
         self.meters.processed.add((count + exemplars.len()) as u64);
@@ -127,6 +128,7 @@ impl Stage {
         let written = work.rows.len() as u64;
         let begun = Instant::now();
         let batch = Samples::with_exemplars(work.rows, exemplars).with_receipt(receipt);
+        let batch = batch.with_honored_metadata(honored);
         let answer = self.forward_to.consume(batch).await;
         self.meters.latency.observe(begun.elapsed().as_secs_f64());
         if answer.is_ok() {
@@ -231,11 +233,13 @@ mod tests {
         let batch = Samples::with_exemplars(
             vec![row("a", 1.0), row("b", 1.0), row("c", 1.0)],
             vec![exemplar(0), exemplar(1), exemplar(2)],
-        );
+        )
+        .with_honored_metadata(false);
         stage.consume(batch).await.unwrap();
         let found = receiver.recv().unwrap();
         let rows: Vec<_> = found.exemplars().iter().map(|exemplar| (exemplar.row, exemplar.exemplar.value)).collect();
         assert_eq!(rows, [(0, 0.0), (1, 2.0)]);
         assert_eq!(found.rows().len(), 2);
+        assert!(!found.honors_metadata());
     }
 }

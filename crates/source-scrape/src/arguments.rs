@@ -101,7 +101,8 @@ pub struct ScrapeArguments {
     /// The least factor between the boundaries of two buckets of native histograms: buckets that are narrower are
     /// joined.
     pub native_histogram_min_bucket_factor: f64,
-    /// Pass on types, help texts and units.
+    /// Let types, help texts and units leave the process as metadata. Components that turn samples into something else
+    /// are told types in any case.
     pub honor_metadata: bool,
     /// Add type and unit as labels `__type__` and `__unit__`.
     pub enable_type_and_unit_labels: bool,
@@ -257,7 +258,6 @@ impl ScrapeArguments {
             honor_labels: self.honor_labels,
             honor_timestamps: self.honor_timestamps,
             track_timestamps: self.track_timestamps_staleness,
-            metadata: self.honor_metadata,
             type_and_unit: self.enable_type_and_unit_labels,
             starts: self.start_timestamp_zero_ingestion,
             names: self.metric_name_validation_scheme,
@@ -271,7 +271,7 @@ impl ScrapeArguments {
 
     /// Whether series of the exposition have the same labels under these arguments.
     pub(crate) fn means_the_same(&self, other: &Self) -> bool {
-        let essence = |args: &Self| Rules { samples: 0, metadata: false, ..args.rules() };
+        let essence = |args: &Self| Rules { samples: 0, ..args.rules() };
         essence(self) == essence(other) && self.histograms() == other.histograms()
     }
 }

@@ -22,7 +22,6 @@ pub(crate) struct Rules {
     pub(crate) honor_labels: bool,
     pub(crate) honor_timestamps: bool,
     pub(crate) track_timestamps: bool,
-    pub(crate) metadata: bool,
     pub(crate) type_and_unit: bool,
     pub(crate) starts: bool,
     pub(crate) names: NameScheme,
@@ -292,7 +291,7 @@ impl Sink for Ingest<'_> {
         if self.family.name != family {
             self.family_rows = self.found.rows.len();
         }
-        if self.family.learn(family, about) && self.rules.metadata {
+        if self.family.learn(family, about) {
             let Family { name, kind, help, unit } = &self.family;
             self.metadata = Some(Arc::new(Metadata {
                 family: name.as_str().into(),

@@ -138,7 +138,7 @@ impl Pool {
         }
         // What an earlier instance scraped and nobody wants any more.
         for session in known.values_mut() {
-            let reporter = Reporter::new(&session.target.labels, args.extra_metrics, args.honor_metadata);
+            let reporter = Reporter::new(&session.target.labels, args.extra_metrics);
             session.end(&self.shared, &reporter).await;
         }
     }

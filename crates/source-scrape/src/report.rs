@@ -40,21 +40,18 @@ pub(crate) struct Report {
 /// The series of one target's reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
-    series: Vec<(Labels, Option<Arc<Metadata>>)>,
+    series: Vec<(Labels, Arc<Metadata>)>,
 }
 
 impl Reporter {
     /// For a target with these labels.
-    pub(crate) fn new(target: &Labels, extra: bool, metadata: bool) -> Self {
+    pub(crate) fn new(target: &Labels, extra: bool) -> Self {
         let count = if extra { SERIES.len() } else { USUAL };
         let series = SERIES[..count].iter().map(|(name, unit, help)| {
             let mut labels = target.edit();
             labels.set(NAME, *name);
-            let metadata = metadata.then(|| {
-                let (family, unit, help) = ((*name).into(), (*unit).into(), (*help).into());
-                Arc::new(Metadata { family, kind: MetricKind::Gauge, help, unit })
-            });
-            (labels.build(), metadata)
+            let (family, unit, help) = ((*name).into(), (*unit).into(), (*help).into());
+            (labels.build(), Arc::new(Metadata { family, kind: MetricKind::Gauge, help, unit }))
         });
         Self { series: series.collect() }
     }
@@ -76,7 +73,7 @@ impl Reporter {
             timestamp,
             start: 0,
             value: SampleValue::Float(value),
-            metadata: metadata.clone(),
+            metadata: Some(Arc::clone(metadata)),
         }));
     }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use corten_component::Consume;
 use corten_component::metrics::Histogram;
-use corten_signal::samples::{RowExemplar, Sample, Samples};
+use corten_signal::labels::NAME;
+use corten_signal::samples::{MetricKind, RowExemplar, Sample, Samples};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -89,7 +90,7 @@ impl Session {
     /// Scrapes until told otherwise.
     pub(crate) async fn run(mut self, shared: Arc<Shared>, mut orders: watch::Receiver<Order>) -> Self {
         let target = Arc::clone(&self.target);
-        let reporter = Reporter::new(&target.labels, shared.args.extra_metrics, shared.args.honor_metadata);
+        let reporter = Reporter::new(&target.labels, shared.args.extra_metrics);
         let intervals = metrics::interval(&shared.scope, &duration::text(target.interval));
         let interval = nanos(target.interval).max(1);
         let now = wall_clock();
@@ -238,14 +239,27 @@ impl Session {
     }
 }
 
+/// Whether two series are parts of one histogram or summary, which must stay together for those who put them together.
+fn are_one_point(one: &Sample, other: &Sample) -> bool {
+    let same_family = one.metadata.as_ref().zip(other.metadata.as_ref()).is_some_and(|(one, other)| {
+        Arc::ptr_eq(one, other)
+            && matches!(one.kind, MetricKind::Histogram | MetricKind::GaugeHistogram | MetricKind::Summary)
+    });
+    let point = |row: &Sample| row.labels.filter(|name, _| ![NAME, "le", "quantile"].contains(&name));
+    same_family && point(one) == point(other)
+}
+
 impl Shared {
     /// Hands rows on, in batches.
     async fn forward(&self, rows: Vec<Sample>, exemplars: Vec<RowExemplar>) {
-        let mut rows = rows.into_iter();
+        let mut rows = rows.into_iter().peekable();
         let mut exemplars = exemplars.into_iter().peekable();
         let (mut from, mut refused, mut why) = (0, 0, None);
         loop {
-            let batch: Vec<Sample> = rows.by_ref().take(BATCH).collect();
+            let mut batch: Vec<Sample> = rows.by_ref().take(BATCH).collect();
+            while let Some(row) = rows.next_if(|row| batch.last().is_some_and(|last| are_one_point(last, row))) {
+                batch.push(row);
+            }
             let count = batch.len();
             if count == 0 {
                 break;
@@ -257,7 +271,10 @@ impl Shared {
             }
             from += count;
             let begun = Instant::now();
-            let answer = self.args.forward_to.consume(Samples::with_exemplars(batch, own)).await;
+            let answer = {
+                let batch = Samples::with_exemplars(batch, own).with_honored_metadata(self.args.honor_metadata);
+                self.args.forward_to.consume(batch).await
+            };
             self.meters.latency.observe(begun.elapsed().as_secs_f64());
             match answer {
                 Ok(()) => self.meters.forwarded.add(count as u64),
@@ -276,7 +293,25 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use corten_signal::labels::Labels;
+    use corten_signal::samples::{Metadata, SampleValue};
+
     use super::*;
+
+    #[test]
+    fn parts_of_a_point_stay_together() {
+        let metadata = |kind| Arc::new(Metadata { family: "h".into(), kind, help: "".into(), unit: "".into() });
+        let row = |pairs: &[(&str, &str)], metadata: &Arc<Metadata>| {
+            let (labels, value) = (Labels::from_pairs(pairs.iter().copied()), SampleValue::Float(1.0));
+            Sample { labels, timestamp: 0, start: 0, value, metadata: Some(Arc::clone(metadata)) }
+        };
+        let histogram = metadata(MetricKind::Histogram);
+        let bucket = row(&[(NAME, "h_bucket"), ("le", "1"), ("a", "b")], &histogram);
+        assert!(are_one_point(&bucket, &row(&[(NAME, "h_count"), ("a", "b")], &histogram)));
+        assert!(!are_one_point(&bucket, &row(&[(NAME, "h_bucket"), ("le", "1"), ("a", "c")], &histogram)));
+        let gauge = metadata(MetricKind::Gauge);
+        assert!(!are_one_point(&row(&[(NAME, "g")], &gauge), &row(&[(NAME, "g")], &gauge)));
+    }
 
     #[test]
     fn times_keep_step() {

@@ -119,6 +119,7 @@ impl Open {
     fn take(&self, batch: &Samples, settlement: &Arc<Settlement>) {
         let metrics = &self.shared.metrics;
         let mut writer = Writer::default();
+        let honored = batch.honors_metadata();
         let mut highest = 0;
         {
             let mut series = self.shared.series.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +137,8 @@ impl Open {
                     SampleValue::Histogram(_) => metrics.histograms_in.inc(),
                 }
                 metrics.samples_appended.inc();
-                writer.push(row, exemplars.into_iter());
+                let metadata = row.metadata.as_ref().filter(|_| honored);
+                writer.push(row, metadata, exemplars.into_iter());
                 if writer.count() >= RECORD_ROWS || writer.len() >= RECORD_BYTES {
                     self.write(std::mem::take(&mut writer), settlement);
                 }

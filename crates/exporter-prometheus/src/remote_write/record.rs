@@ -61,13 +61,19 @@ impl Writer {
         &self.families
     }
 
-    pub(super) fn push<'a>(&mut self, row: &Sample, exemplars: impl ExactSizeIterator<Item = &'a RowExemplar>) {
+    /// Adds a row, with what may be told of its family.
+    pub(super) fn push<'a>(
+        &mut self,
+        row: &Sample,
+        metadata: Option<&Arc<Metadata>>,
+        exemplars: impl ExactSizeIterator<Item = &'a RowExemplar>,
+    ) {
         let mut flags = 0;
         flags |= if matches!(row.value, SampleValue::Histogram(_)) { HISTOGRAM } else { 0 };
         flags |= if row.start != 0 { START } else { 0 };
-        flags |= if row.metadata.is_some() { METADATA } else { 0 };
+        flags |= if metadata.is_some() { METADATA } else { 0 };
         flags |= if exemplars.len() > 0 { EXEMPLARS } else { 0 };
-        let family = row.metadata.as_ref().map(|metadata| self.family(metadata));
+        let family = metadata.map(|metadata| self.family(metadata));
         let out = &mut self.rows;
         out.push(flags);
         put_sized(out, row.labels.packed());
@@ -356,7 +362,7 @@ mod tests {
                         exemplar: Exemplar { labels: labels.clone(), value: *value, timestamp: *timestamp },
                     })
                     .collect();
-                writer.push(row, exemplars.iter());
+                writer.push(row, row.metadata.as_ref(), exemplars.iter());
             }
             let record = Record::read(&writer.finish()).unwrap();
             prop_assert_eq!(record.rows().count(), rows.len());
@@ -385,7 +391,7 @@ mod tests {
             rows in prop::collection::vec(sample(), 1..5), at in any::<prop::sample::Index>(), byte in any::<u8>(),
         ) {
             let mut writer = Writer::default();
-            rows.iter().for_each(|(row, _)| writer.push(row, [].iter()));
+            rows.iter().for_each(|(row, _)| writer.push(row, row.metadata.as_ref(), [].iter()));
             let mut plain = snap::raw::Decoder::new().decompress_vec(&writer.finish()).unwrap();
             let at = at.index(plain.len());
             plain[at] = byte;
@@ -417,7 +423,11 @@ mod tests {
             ];
             let labels = Labels::from_pairs(pairs);
             let value = SampleValue::Float(f64::from(cpu.len() as u32));
-            writer.push(&Sample { labels, timestamp: 1_700_000_000_000, start: 0, value, metadata: None }, [].iter());
+            writer.push(
+                &Sample { labels, timestamp: 1_700_000_000_000, start: 0, value, metadata: None },
+                None,
+                [].iter(),
+            );
         }
         let (plain, packed) = (writer.len(), writer.finish().len());
         assert!(packed * 4 < plain, "{packed} of {plain}");

@@ -95,6 +95,7 @@ pub struct Samples {
     rows: Arc<Vec<Sample>>,
     exemplars: Arc<Vec<RowExemplar>>,
     receipt: Receipt,
+    inner_metadata: bool,
 }
 
 impl Samples {
@@ -105,7 +106,20 @@ impl Samples {
 
     /// A batch with exemplars, in order of their rows.
     pub fn with_exemplars(rows: Vec<Sample>, exemplars: Vec<RowExemplar>) -> Self {
-        Self { rows: Arc::new(rows), exemplars: Arc::new(exemplars), receipt: Receipt::none() }
+        Self { rows: Arc::new(rows), exemplars: Arc::new(exemplars), receipt: Receipt::none(), inner_metadata: false }
+    }
+
+    /// The same, with metadata that may be passed on (`honor_metadata`) or not. Metadata that may not serves stages that
+    /// need the types of series; it does not leave the process as metadata.
+    #[must_use]
+    pub fn with_honored_metadata(mut self, honored: bool) -> Self {
+        self.inner_metadata = !honored;
+        self
+    }
+
+    /// Whether the metadata may leave the process.
+    pub fn honors_metadata(&self) -> bool {
+        !self.inner_metadata
     }
 
     /// The same with a receipt. The batch must not have one yet.
