@@ -63,8 +63,7 @@ otelcol.connector.servicegraph "default" {{
 }}
 
 otelcol.exporter.prometheus "default" {{
-  honor_metadata = true
-  forward_to     = [otelcol.receiver.prometheus.back.receiver]
+  forward_to = [otelcol.receiver.prometheus.back.receiver]
 }}
 
 otelcol.receiver.prometheus "back" {{
@@ -149,7 +148,6 @@ fn what_is_scraped_becomes_otlp() {
 prometheus.scrape "default" {{
   targets         = [{{ "__address__" = "{target}" }}]
   job_name        = "shop"
-  honor_metadata  = true
   scrape_interval = "1s"
   scrape_timeout  = "1s"
   forward_to      = [otelcol.receiver.prometheus.default.receiver]

@@ -26,7 +26,7 @@ pub struct OtlpToSamplesArguments {
     /// Whether `target_info` also keeps `service.name`, `service.namespace` and `service.instance.id`, which `job` and
     /// `instance` are made of.
     pub keep_identifying_resource_attributes: bool,
-    /// Whether samples say type, help and unit of their metric.
+    /// Whether type, help and unit of metrics may leave the process as metadata.
     pub honor_metadata: bool,
     /// Whether histograms with given buckets become native ones with custom buckets.
     pub convert_classic_histograms_to_nhcb: bool,

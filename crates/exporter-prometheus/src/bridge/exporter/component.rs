@@ -192,7 +192,8 @@ impl Stage {
         }
         let made = rows.len() as u64;
         drop(batch);
-        args.forward_to.consume(Samples::with_exemplars(rows, exemplars).with_receipt(receipt)).await?;
+        let samples = Samples::with_exemplars(rows, exemplars).with_receipt(receipt);
+        args.forward_to.consume(samples.with_honored_metadata(args.honor_metadata)).await?;
         self.meters.samples.add(made);
         Ok(())
     }

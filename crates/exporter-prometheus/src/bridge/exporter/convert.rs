@@ -56,6 +56,11 @@ fn text(value: ValueView<'_>) -> Cow<'_, str> {
     }
 }
 
+/// What a sample says of its metric.
+fn metadata(family: &str, kind: MetricKind, help: &str, unit: &str) -> Option<Arc<Metadata>> {
+    Some(Arc::new(Metadata { family: family.into(), kind, help: help.into(), unit: unit.into() }))
+}
+
 fn put<'a>(labels: &mut Builder<'a>, attribute: AttributeView<'a>) {
     labels.set(label_name(attribute.key()), text(attribute.value()));
 }
@@ -98,16 +103,9 @@ impl Converter {
 }
 
 impl Writer<'_> {
-    /// What a sample says of its metric, if it says anything.
-    fn metadata(&self, family: &str, kind: MetricKind, help: &str, unit: &str) -> Option<Arc<Metadata>> {
-        self.args
-            .honor_metadata
-            .then(|| Arc::new(Metadata { family: family.into(), kind, help: help.into(), unit: unit.into() }))
-    }
-
     /// A series that is always 1.
     fn info(&mut self, labels: Labels, now: Now, name: &str, help: &str) {
-        let metadata = self.metadata(name, MetricKind::Gauge, help, "");
+        let metadata = metadata(name, MetricKind::Gauge, help, "");
         let value = SampleValue::Float(1.0);
         self.rows.push(Sample { labels, timestamp: now.wall, start: 0, value, metadata });
     }
@@ -167,7 +165,7 @@ impl Writer<'_> {
         };
         let unit = view.unit();
         let name = metric_name(view.name(), unit, naming, self.args.add_metric_suffixes);
-        let metadata = self.metadata(&name, kind, view.description(), unit);
+        let metadata = metadata(&name, kind, view.description(), unit);
         let metric = Metric { name: &name, metadata, data };
         let shows_scope = self.args.include_scope_labels == Some(true);
         for point in data.points() {

@@ -118,16 +118,19 @@ impl State {
         memory: usize,
         new: impl FnOnce() -> Sums,
     ) -> Option<&mut Sums> {
-        if !self.sums.contains_key(labels) {
-            let memory = size_of::<Summed>() + memory + labels.memory() + 32;
-            if self.bytes + memory > self.limit {
-                return None;
-            }
-            self.bytes += memory;
+        // A later point may have more buckets than the first.
+        let memory = size_of::<Summed>() + memory + labels.memory() + 32;
+        let before = self.sums.get(labels).map_or(0, |summed| summed.memory);
+        let more = memory.saturating_sub(before);
+        if self.bytes + more > self.limit {
+            return None;
+        }
+        self.bytes += more;
+        if before == 0 {
             self.sums.insert(labels.clone(), Summed { sums: new(), seen: now, memory });
         }
         let summed = self.sums.get_mut(labels)?;
-        summed.seen = now;
+        (summed.seen, summed.memory) = (now, summed.memory.max(memory));
         Some(&mut summed.sums)
     }
 

@@ -176,6 +176,19 @@ fn infos_describe_resource_and_scope() {
     assert!(alone.request.resource_metrics.is_empty());
 }
 
+#[test]
+fn what_target_info_told_is_remembered_until_it_ends() {
+    let mut translator = Translator::default();
+    let mut resource = |rows: Vec<Sample>| {
+        let translated = translator.translate(&Samples::new(rows));
+        text(&translated.request.resource_metrics[0].resource.as_ref().unwrap().attributes)
+    };
+    let (info, other) = (sample("target_info", &[("region", "eu")], 1.0, None), || sample("m", &[], 1.0, None));
+    assert!(resource(vec![other(), info]).ends_with(",region=eu"));
+    assert!(resource(vec![other()]).ends_with(",region=eu"));
+    assert!(!resource(vec![sample("target_info", &[("region", "eu")], STALE, None), other()]).contains("region"));
+}
+
 fn native(schema: i32, spans: Vec<Span>, values: Vec<i64>, custom_values: Vec<f64>) -> Histogram {
     let mut count = 0;
     let total: i64 = values

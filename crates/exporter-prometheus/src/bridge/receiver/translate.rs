@@ -26,6 +26,9 @@ const SCOPE: &str = "otelcol/prometheusreceiver";
 /// Of how many names of series the type is remembered, for samples that do not say it: ends of series.
 const REMEMBERED: usize = 16_384;
 
+/// Of how many resources it is remembered what their `target_info` told: a scrape may come in several batches.
+const RESOURCES: usize = 4096;
+
 /// What samples became.
 #[derive(Debug, Default)]
 pub(super) struct Translated {
@@ -41,6 +44,8 @@ pub(super) struct Translated {
 #[derive(Default)]
 pub(super) struct Translator {
     types: Map<Box<str>, Arc<Metadata>>,
+    /// By job and instance.
+    told: Map<(String, String), Vec<KeyValue>>,
 }
 
 #[derive(Default)]
@@ -79,7 +84,7 @@ impl Translator {
         for (row, exemplars) in samples.iter() {
             let name = row.labels.name();
             let metadata = self.metadata(name, row);
-            tree.take(name, row, metadata, exemplars);
+            tree.take(&mut self.told, name, row, metadata, exemplars);
         }
         tree.finish()
     }
@@ -114,14 +119,35 @@ fn place_of<K: std::hash::Hash + Eq, V>(
 }
 
 impl Tree {
-    fn take(&mut self, name: &str, row: &Sample, metadata: Option<Arc<Metadata>>, exemplars: &[RowExemplar]) {
+    fn take(
+        &mut self,
+        known: &mut Map<(String, String), Vec<KeyValue>>,
+        name: &str,
+        row: &Sample,
+        metadata: Option<Arc<Metadata>>,
+        exemplars: &[RowExemplar],
+    ) {
         let origin = Origin::of(&row.labels);
         let key = (origin.job.to_owned(), origin.instance.to_owned());
-        let new = || ResourceOf { attributes: origin.resource(), scopes: Vec::new() };
-        let at = place_of(&mut self.by_origin, &mut self.resources, key, new);
+        if name == "target_info" && row.value.is_stale() {
+            known.remove(&key);
+            return;
+        }
+        let new = || {
+            let mut attributes = origin.resource();
+            known.get(&key).into_iter().flatten().for_each(|told| put(&mut attributes, told.clone()));
+            ResourceOf { attributes, scopes: Vec::new() }
+        };
+        let at = place_of(&mut self.by_origin, &mut self.resources, key.clone(), new);
         let Some(resource) = self.resources.get_mut(at) else { return };
         if name == "target_info" {
-            return told(&row.labels).for_each(|told| put(&mut resource.attributes, told));
+            let told: Vec<_> = told(&row.labels).collect();
+            told.iter().for_each(|told| put(&mut resource.attributes, told.clone()));
+            if known.len() >= RESOURCES {
+                known.clear();
+            }
+            known.insert(key, told);
+            return;
         }
         let Some(scope) = resource.scope(origin.scope) else { return };
         if name == "otel_scope_info" {
