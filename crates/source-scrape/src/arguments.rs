@@ -13,6 +13,7 @@ use crate::histogram::Limits;
 use crate::ingest::Rules;
 use crate::names::{Escaping, NameScheme};
 use crate::parse::{HistogramOptions, Protocol};
+use crate::read::Reading;
 
 /// What is asked for first to last.
 const PROTOCOLS: [Protocol; 4] = [
@@ -217,7 +218,7 @@ impl ScrapeArguments {
         first.into_iter().chain(self.scrape_protocols.iter().copied()).collect()
     }
 
-    pub(crate) fn fallback(&self) -> Option<Protocol> {
+    fn fallback(&self) -> Option<Protocol> {
         Protocol::VARIANTS
             .iter()
             .find(|(name, _)| *name == self.scrape_fallback_protocol)
@@ -244,7 +245,7 @@ impl ScrapeArguments {
         accept + &format!("*/*;q=0.{weight}")
     }
 
-    pub(crate) fn histograms(&self) -> HistogramOptions {
+    fn histograms(&self) -> HistogramOptions {
         HistogramOptions {
             native: self.takes_native(),
             keep_classic: self.scrape_classic_histograms,
@@ -252,7 +253,12 @@ impl ScrapeArguments {
         }
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    /// How answers are read.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading { rules: self.rules(), histograms: self.histograms(), fallback: self.fallback() }
+    }
+
+    fn rules(&self) -> Rules {
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
         Rules {
             honor_labels: self.honor_labels,

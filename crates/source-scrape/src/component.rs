@@ -15,7 +15,6 @@ use crate::failures::FailureLog;
 use crate::fetch::Fetcher;
 use crate::metrics::{self, Meters};
 use crate::pool::{Counts, Pool, Sessions, Shared};
-use crate::read::Reading;
 use crate::session::Order;
 use crate::target;
 
@@ -62,11 +61,7 @@ impl Component for Scrape {
         }
         let job = target::job(&self.args, &id).to_owned();
         let shared = Shared {
-            reading: Arc::new(Reading {
-                rules: self.args.rules(),
-                histograms: self.args.histograms(),
-                fallback: self.args.fallback(),
-            }),
+            reading: Arc::new(self.args.reading()),
             fetcher: Fetcher {
                 client: self.client,
                 routes: cx.service::<Routes>(),

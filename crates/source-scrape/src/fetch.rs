@@ -93,6 +93,11 @@ fn failed(why: impl Into<String>) -> FetchError {
 }
 
 impl Fetched {
+    /// What somebody else has fetched.
+    pub(crate) fn plain(body: Bytes, content_type: &str) -> Self {
+        Self { content_type: content_type.to_owned(), body, gzip: false, limit: LARGEST }
+    }
+
     /// Whether reading it takes so long that the loop should not wait.
     pub(crate) fn is_large(&self) -> bool {
         const LARGE: usize = 32 << 10;

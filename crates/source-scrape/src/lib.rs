@@ -15,7 +15,7 @@
 //! | `histogram.rs`, `names.rs` | native histograms made smaller; which names are valid |
 //! | `failures.rs`, `metrics.rs` | the log of failures, self-metrics |
 //!
-//! The parsers in [`parse`] are usable without the rest.
+//! The parsers in [`parse`] and the [`Reader`] are usable without the rest.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -41,6 +41,7 @@ use corten_component::Registration;
 pub use arguments::{Clustering, ScrapeArguments};
 pub use component::{Scrape, ScrapeCarry};
 pub use names::{Escaping, NameScheme};
+pub use read::Reader;
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[Registration::of::<Scrape>()];

@@ -1,7 +1,10 @@
 //! An answer → rows, or the reason why there are none.
 
+use bytes::Bytes;
 use corten_signal::labels::Labels;
+use corten_signal::samples::Samples;
 
+use crate::arguments::ScrapeArguments;
 use crate::fetch::{FetchError, Fetched};
 use crate::ingest::{Found, Hit, Ingest, Memory, Rules};
 use crate::parse::{Format, HistogramOptions, Protocol, parse};
@@ -78,6 +81,33 @@ fn end(vanished: Vec<Labels>, memory: &mut Memory, time: i64, read: &mut Read) {
     memory.forget(&vanished);
     memory.rows = read.found.rows.len();
     read.found.rows.extend(vanished.into_iter().map(|labels| stale(labels, time)));
+}
+
+/// Reads the expositions of one target, one after the other, without scraping: for programs that have them from
+/// somewhere else.
+#[derive(Debug)]
+pub struct Reader {
+    reading: Reading,
+    target: Labels,
+    memory: Memory,
+}
+
+impl Reader {
+    /// For a target with these labels.
+    pub fn new(args: &ScrapeArguments, target: Labels) -> Self {
+        Self { reading: args.reading(), target, memory: Memory::default() }
+    }
+
+    /// The samples of an exposition, and the ends of series that have vanished since the last. The time, in milliseconds since
+    /// 1970, is for samples without one.
+    ///
+    /// # Errors
+    /// Why the exposition cannot be used; the rows then end all series.
+    pub fn read(&mut self, body: Bytes, content_type: &str, time: i64) -> (Samples, Result<(), String>) {
+        let fetched = Ok(Fetched::plain(body, content_type));
+        let Read { found, error, .. } = self.reading.read(fetched, &self.target, &mut self.memory, time);
+        (Samples::with_exemplars(found.rows, found.exemplars), error.map_or(Ok(()), Err))
+    }
 }
 
 impl Read {

@@ -10,6 +10,7 @@ mod program;
 mod remote_write;
 mod sender;
 mod sink;
+mod target;
 mod wait;
 
 pub use collector::{Collector, Exited, free_address};
@@ -19,4 +20,5 @@ pub use program::Program;
 pub use remote_write::{Write, WrittenSeries};
 pub use sender::{Answered, Protocol, Sender};
 pub use sink::{Answer, Received, Sink};
+pub use target::Target;
 pub use wait::eventually;
