@@ -186,7 +186,9 @@ impl<'a> Cursor<'a> {
                 _ => return Err(self.error("'='")),
             }
             blanks(self);
-            let value = self.quoted(style == Style::Text).ok_or_else(|| self.error("a quoted label value"))?;
+            let value = self.quoted(style == Style::Text);
+            let value = value.filter(|value| style != Style::Exemplar || !value.contains(&0));
+            let value = value.ok_or_else(|| self.error("a quoted label value"))?;
             if std::str::from_utf8(value).is_err() {
                 return Err(self.error("a label value in UTF-8"));
             }

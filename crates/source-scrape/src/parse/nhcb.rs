@@ -142,6 +142,25 @@ impl<'s, S: Sink> Converting<'s, S> {
         })
     }
 
+    /// Whether a point says since when the histogram counts that is being collected. It stands among the histogram's
+    /// series and ends nothing.
+    fn begins(&mut self, point: &Point<'_>) -> Result<bool, ParseError> {
+        let (Some(series), Value::Float(seconds), Some(group)) = (point.series, &point.value, &mut self.group) else {
+            return Ok(false);
+        };
+        let name = series.plain_name()?;
+        let Some(base) = name.strip_suffix("_created").filter(|base| *base == group.labels.name()) else {
+            return Ok(false);
+        };
+        let mut labels = series.plain_labels(MetricKind::Unknown)?;
+        labels.push((corten_signal::labels::NAME.into(), base.into()));
+        let same = Labels::from_pairs(labels) == group.labels;
+        if same {
+            group.start = (seconds * 1000.0) as i64;
+        }
+        Ok(same)
+    }
+
     /// Takes a point up if it is part of a classic histogram.
     fn collect(&mut self, point: &mut Point<'_>) -> Result<bool, ParseError> {
         let (Some(series), Value::Float(value)) = (point.series, &point.value) else { return Ok(false) };
@@ -191,6 +210,9 @@ impl<S: Sink> Sink for Converting<'_, S> {
     }
 
     fn sample(&mut self, mut point: Point<'_>) -> Result<(), ParseError> {
+        if self.begins(&point)? {
+            return Ok(());
+        }
         if self.collect(&mut point)? {
             return if self.keep_classic { self.to.sample(point) } else { Ok(()) };
         }

@@ -184,16 +184,7 @@ impl<S: Sink> Teller<'_, '_, S> {
         let is_gauge = kind == MetricKind::GaugeHistogram;
         if options.native && is_native(histogram) {
             let native = native(histogram, is_gauge).map_err(|why| broken(self.name, &why))?;
-            let own = histogram.exemplars.iter();
-            let of_buckets = histogram.buckets.iter().filter_map(|bucket| bucket.exemplar.as_ref());
-            let exemplars = if histogram.exemplars.is_empty() {
-                of_buckets.filter_map(|found| exemplar(Some(found))).collect::<Vec<_>>()
-            } else {
-                own.filter_map(|found| exemplar(Some(found))).collect()
-            };
-            // One without a time could not be told from its repetition.
-            let exemplars = exemplars.into_iter().filter(|exemplar| exemplar.timestamp != NO_TIME).collect();
-            self.point("", None, Value::Histogram(Box::new(native)), start, exemplars)?;
+            self.point("", None, Value::Histogram(Box::new(native)), start, exemplars(histogram))?;
             if !options.keep_classic || histogram.buckets.is_empty() {
                 return Ok(());
             }
@@ -215,9 +206,7 @@ impl<S: Sink> Teller<'_, '_, S> {
             if is_gauge {
                 converted.reset_hint = ResetHint::Gauge;
             }
-            let exemplars = histogram.buckets.iter().filter_map(|bucket| exemplar(bucket.exemplar.as_ref()));
-            let exemplars = exemplars.filter(|exemplar| exemplar.timestamp != NO_TIME).collect();
-            self.point("", None, Value::Histogram(Box::new(converted)), start, exemplars)?;
+            self.point("", None, Value::Histogram(Box::new(converted)), start, exemplars(histogram))?;
         }
         Ok(())
     }
@@ -294,6 +283,15 @@ fn exemplar(from: Option<&ProtoExemplar>) -> Option<Exemplar> {
     let pairs = from.labels.iter().map(|LabelPair { name, value }| (name, value));
     let timestamp = from.time.map_or(NO_TIME, |time| time.millis());
     Some(Exemplar { labels: Labels::from_pairs(pairs), value: from.value, timestamp })
+}
+
+/// The exemplars of a histogram that is told whole: its own, or those of its classic buckets. One without a time could
+/// not be told from its repetition.
+fn exemplars(histogram: &ProtoHistogram) -> Vec<Exemplar> {
+    let of_buckets = histogram.buckets.iter().filter_map(|bucket| bucket.exemplar.as_ref());
+    let of_buckets = of_buckets.filter(|_| histogram.exemplars.is_empty());
+    let all = histogram.exemplars.iter().chain(of_buckets).filter_map(|found| exemplar(Some(found)));
+    all.filter(|exemplar| exemplar.timestamp != NO_TIME).collect()
 }
 
 /// A histogram without a span and a zero bucket could be native and without observations, too; it is taken for classic,

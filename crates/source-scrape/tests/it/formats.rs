@@ -5,6 +5,8 @@ use corten_signal::labels::Labels;
 use corten_signal::samples::{SampleValue, Samples};
 use corten_source_scrape::{NameScheme, Reader, ScrapeArguments};
 
+use proptest::prelude::*;
+
 use crate::bench::text;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
@@ -135,4 +137,48 @@ fn a_known_series_is_recognised_in_any_order_and_form() {
 fn a_series_with_a_label_twice_fails() {
     let (_, refused) = reader(|_| {}).read(Bytes::from_static(b"a{x=\"1\",x=\"2\"} 1\n"), "text/plain", 1000);
     assert!(refused.unwrap_err().contains("not unique"));
+}
+
+/// Lines as expositions have them, and some that they do not.
+fn lines() -> impl Strategy<Value = String> {
+    let name = "[a-c]{1,2}(_total|_bucket|_sum|_created)?";
+    let label = "(le|x|y)=\"(0\\.5|1\\.0|[+]Inf|a\\\\n|é)\"";
+    let labels = proptest::collection::vec(label, 0..3).prop_map(|labels| format!("{{{}}}", labels.join(",")));
+    let sample =
+        (name, proptest::option::of(labels), "-?[0-9]{1,3}(\\.[0-9])?|NaN|[+-]Inf", proptest::option::of("[0-9]{1,4}"))
+            .prop_map(|(name, labels, value, time)| {
+                format!(
+                    "{name}{} {value}{}",
+                    labels.unwrap_or_default(),
+                    time.map_or(String::new(), |time| format!(" {time}"))
+                )
+            });
+    let about = (name, "(TYPE|HELP)", "(counter|histogram|summary|gauge|text)")
+        .prop_map(|(name, what, text)| format!("# {what} {name} {text}"));
+    let line = prop_oneof![6 => sample, 2 => about, 1 => "[ -~]{0,12}"];
+    proptest::collection::vec(line, 0..8).prop_map(|lines| lines.iter().map(|line| format!("{line}\n")).collect())
+}
+
+proptest! {
+    /// Whatever was read before, a body gives what it gives to a reader that knows nothing, besides ends.
+    #[test]
+    fn what_is_known_changes_nothing(first in lines(), second in lines(), openmetrics: bool, convert: bool) {
+        let (kind, end) = if openmetrics { (OPENMETRICS, "# EOF\n") } else { ("text/plain", "") };
+        let change = |args: &mut ScrapeArguments| args.convert_classic_histograms_to_nhcb = convert;
+        let read = |reader: &mut Reader, body: &str| {
+            let (samples, result) = reader.read(Bytes::from(format!("{body}{end}")), kind, 5000);
+            let alive: Vec<_> = samples.rows().iter().filter(|row| !row.value.is_stale()).cloned().collect();
+            (format!("{alive:?}"), result)
+        };
+        let mut knowing = reader(change);
+        let _ = read(&mut knowing, &first);
+        prop_assert_eq!(read(&mut knowing, &second), read(&mut reader(change), &second));
+    }
+
+    #[test]
+    fn anything_is_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200), kind in 0usize..3) {
+        let kind = ["text/plain", OPENMETRICS, "application/vnd.google.protobuf"][kind];
+        let native = |args: &mut ScrapeArguments| args.scrape_native_histograms = true;
+        let _ = reader(native).read(Bytes::from(body), kind, 5000);
+    }
 }
