@@ -78,6 +78,8 @@ impl Component for Scrape {
             forced: Mutex::default(),
             args: Arc::clone(&self.args),
         };
+        // Each session takes itself out of the count that it is in.
+        sessions.values().for_each(|session| shared.tell(None, session.up));
         let mut pool = Pool::new(Arc::new(shared), id);
         let mut args = cx.arguments();
         let mut phase = cx.phase();

@@ -42,7 +42,7 @@ pub(crate) struct Session {
     /// When it was last scraped.
     last: Option<Instant>,
     /// Whether the last scrape went well.
-    up: Option<bool>,
+    pub(crate) up: Option<bool>,
 }
 
 /// When scrapes happen, on the wall clock, in nanoseconds.

@@ -146,6 +146,11 @@ impl Scraper {
         self.kept.rows()
     }
 
+    /// What its health says.
+    pub(crate) fn health(&self) -> String {
+        self.node.health().report().map(|report| report.message).unwrap_or_default()
+    }
+
     /// A metric's value.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         corten_testkit::Samples::parse(&self.registry.render()).sum(name, &[])

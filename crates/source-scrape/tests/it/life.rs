@@ -113,10 +113,18 @@ async fn a_reload_that_keeps_a_target_ends_nothing() {
     let rows = scraper.kept.until("another scrape", |rows| values(&rows[seen..], "up").contains(&"1".into())).await;
     assert!(rows.iter().all(|row| !row.value.is_stale()), "{}", text(&rows));
     assert_eq!(scraper.metric("prometheus_target_scrape_pool_reloads_total"), 2.0);
+    assert_eq!(scraper.health(), "1 of 1 scraped targets are up");
+    target.answer(500, &[], b"");
+    scraper.kept.until("down", |rows| values(rows, "up").last().is_some_and(|up| up == "0")).await;
+    assert_eq!(scraper.health(), "0 of 1 scraped targets are up");
+    target.show("a 1\nexported 2\n");
+    let seen = scraper.kept.rows().len();
+    scraper.kept.until("up again", |rows| values(&rows[seen..], "up").contains(&"1".into())).await;
     // A target that the new arguments leave out is ended.
     let scraper = scraper.replace(FAST, &Targets::default()).await;
     let rows = scraper.kept.until("the end", |rows| values(rows, "up").contains(&"stale".into())).await;
-    assert_eq!(rows.iter().filter(|row| row.value.is_stale()).count(), 7, "{}", text(&rows));
+    assert_eq!(rows[seen..].iter().filter(|row| row.value.is_stale()).count(), 7, "{}", text(&rows));
+    assert_eq!(scraper.health(), "0 of 0 scraped targets are up");
     scraper.stop().await;
 }
 
