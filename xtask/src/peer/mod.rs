@@ -2,13 +2,14 @@
 
 mod jaeger;
 mod program;
+mod prometheus;
 
 use anyhow::{Result, bail};
 use lexopt::Parser;
 use lexopt::prelude::Value;
 
 pub(crate) const USAGE: &str = "\
-Usage: cargo xtask peer jaeger
+Usage: cargo xtask peer jaeger|prometheus
 
 Builds a program that Corten sends to, runs it and the collector on free ports of 127.0.0.1, sends telemetry through both, and asks
 the program what it has. Fails unless that is what was sent. What is built stays in the target folder, so that only the first time
@@ -16,13 +17,16 @@ takes long.
 
   jaeger   otelcol.receiver.otlp (JSON over HTTP, protobuf over gRPC and HTTP) to otelcol.exporter.otlp to Jaeger, which keeps
            traces in memory; needs Go
+  prometheus
+           prometheus.scrape to prometheus.remote_write to the Prometheus that is installed, while both are killed and started again
 ";
 
 pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     match parser.next()? {
         Some(Value(word)) if word == "jaeger" => jaeger::run(),
-        Some(Value(word)) => bail!("there is no peer {:?}; there is: jaeger", word.to_string_lossy()),
+        Some(Value(word)) if word == "prometheus" => prometheus::run(),
+        Some(Value(word)) => bail!("there is no peer {:?}; there are: jaeger, prometheus", word.to_string_lossy()),
         Some(other) => Err(other.unexpected().into()),
-        None => bail!("which? there is: jaeger"),
+        None => bail!("which? there are: jaeger, prometheus"),
     }
 }

@@ -91,7 +91,7 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Opens what is on disk, and begins to send.
     pub(super) fn start(plan: Plan, connection: Connection, around: &Around) -> Self {
-        let dropped = Reason::ALL.map(|reason| {
+        let dropped = Reason::READ_BACK.map(|reason| {
             DroppedMetrics::register(&around.scope, &[&plan.labels()[..], &[("reason", reason.as_str())]].concat())
         });
         let parts = Parts {

@@ -46,6 +46,10 @@ impl Reason {
         Self::Damaged,
     ];
 
+    /// Those that Prometheus's own metrics know, and ours beside them: the first of [`Self::ALL`].
+    pub(super) const READ_BACK: [Self; 4] =
+        [Self::DroppedSeries, Self::TooOld, Self::CustomBuckets, Self::HistogramsOff];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::DroppedSeries => "dropped_series",

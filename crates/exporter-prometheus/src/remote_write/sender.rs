@@ -51,7 +51,7 @@ pub(super) struct Sender {
     address: Uri,
     headers: HeaderMap,
     signer: Option<Signer>,
-    dropped: [DroppedMetrics; Reason::ALL.len()],
+    dropped: [DroppedMetrics; Reason::READ_BACK.len()],
     faults: Faults,
     /// The server does not know 2.0.
     downgraded: AtomicBool,
@@ -64,7 +64,7 @@ pub(super) struct Sender {
 pub(super) struct Parts {
     pub(super) metrics: EndpointMetrics,
     pub(super) ledger: Ledger,
-    pub(super) dropped: [DroppedMetrics; Reason::ALL.len()],
+    pub(super) dropped: [DroppedMetrics; Reason::READ_BACK.len()],
     pub(super) faults: Faults,
 }
 
