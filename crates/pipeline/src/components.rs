@@ -27,6 +27,8 @@ const CRATES: &[&[Registration]] = &[
     corten_source_scrape::COMPONENTS,
     #[cfg(feature = "processor-relabel")]
     corten_processor_relabel::COMPONENTS,
+    #[cfg(feature = "source-node")]
+    corten_source_node::COMPONENTS,
 ];
 
 /// All components that this build knows.

@@ -6,6 +6,8 @@
 mod allocator;
 pub mod cli;
 mod components;
+#[cfg(feature = "source-node")]
+mod exporter;
 mod fetch;
 mod http;
 pub mod logs;

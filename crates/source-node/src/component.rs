@@ -29,8 +29,7 @@ impl Component for UnixExporter {
     type Carry = ();
 
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        let unix = Exposed { unix: Arc::new(Unix::new(&args)?), turn: Mutex::default() };
-        let exposed = cx.handle("metrics", Arc::new(unix) as Arc<dyn Expose>);
+        let exposed = cx.handle("metrics", Self::expose(&args)?);
         Ok((Self { exposed }, ExporterExports::new(Self::NAME, cx.id())))
     }
 
@@ -62,6 +61,16 @@ impl Component for UnixExporter {
             notes.push(Note::new(["ethtool.metrics_include"], what));
         }
         notes
+    }
+}
+
+impl UnixExporter {
+    /// What the component exposes, for those who have no engine.
+    ///
+    /// # Errors
+    /// An expression or an address that is none.
+    pub fn expose(args: &UnixArguments) -> Result<Arc<dyn Expose>, BuildError> {
+        Ok(Arc::new(Exposed { unix: Arc::new(Unix::new(args)?), turn: Mutex::default() }))
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `gang.rs` | jobs that may hang, on as few threads as progress allows |
 //! | `exporter.rs` | what all exporters share: their target, being found, gathering that may block |
 //! | `bus.rs` | [`Bus`]: a D-Bus connection that comes back |
-//! | `nixos/`, `process/`, `systemd_exporter/` | the components `prometheus.exporter.nixos`, `.process`, `.systemd` |
+//! | `gpu/`, `nixos/`, `own/`, `process/`, `systemd_exporter/` | the components `prometheus.exporter.gpu`, `.nixos`, `.self`, `.process`, `.systemd` |
 //! | `netlink.rs`, `parse.rs`, `filter.rs` | what collectors share |
 //! | `arguments.rs`, `unix.rs`, `component.rs` | [`Unix`], `prometheus.exporter.unix`: the collectors that the user chooses |
 //! | `collectors/` | one file for each collector, named as node_exporter names it |
@@ -27,9 +27,11 @@ mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 mod gang;
+pub mod gpu;
 mod netlink;
 pub mod nixos;
 mod number;
+pub mod own;
 mod parse;
 pub mod process;
 mod roots;
@@ -40,6 +42,7 @@ pub use arguments::UnixArguments;
 
 pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
+pub use collectors::names as collector_names;
 pub use component::UnixExporter;
 pub use exporter::{ExporterExports, build_info, host_name, serve};
 pub use families::{Families, Kind, Value, render};
@@ -50,7 +53,9 @@ use corten_component::Registration;
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[
+    Registration::of::<gpu::Gpu>(),
     Registration::of::<nixos::Nixos>(),
+    Registration::of::<own::Own>(),
     Registration::of::<process::Process>(),
     Registration::of::<systemd_exporter::Systemd>(),
     Registration::of::<UnixExporter>(),

@@ -7,13 +7,14 @@ use anyhow::{Context, Result, ensure};
 /// With this as its first argument, this program is `corten`.
 pub(crate) const AS_CORTEN: &str = "--as-corten";
 
-const COMMANDS: &[&str] = &["run", "validate", "fmt", "completion"];
+const COMMANDS: &[&str] = &["run", "validate", "fmt", "exporter", "exporter node", "exporter nixos", "exporter systemd", "completion"];
 
 pub(crate) fn page() -> Result<String> {
     let mut out = String::from("# The command line\n\n");
     out.push_str(&section("corten", &["--help"])?);
     for command in COMMANDS {
-        out.push_str(&section(&format!("corten {command}"), &[command, "--help"])?);
+        let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        out.push_str(&section(&format!("corten {command}"), &args)?);
     }
     Ok(format!("{}\n", out.trim_end()))
 }

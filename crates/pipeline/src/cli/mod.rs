@@ -2,6 +2,8 @@
 
 mod completion;
 mod errors;
+#[cfg(feature = "source-node")]
+mod exporter;
 mod flags;
 mod format;
 mod run;
@@ -78,6 +80,8 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("run", matches)) => run::run(matches),
         Some(("fmt", matches)) => format::run(matches),
         Some(("validate", matches)) => validate::run(matches),
+        #[cfg(feature = "source-node")]
+        Some(("exporter", matches)) => exporter::run(matches),
         Some(("tools", matches)) => tools::run(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
         _ => {
@@ -89,7 +93,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// The whole command line, for parsing, help and completions.
 pub(crate) fn command() -> Command {
-    Command::new("corten")
+    let command = Command::new("corten")
         .about("Collects telemetry as an Alloy configuration file says: OTLP, logs, metrics, profiles.")
         .after_help(
             "Start here:\n  corten run                        receive OTLP on this machine and show what arrives\n  \
@@ -111,7 +115,10 @@ pub(crate) fn command() -> Command {
         .subcommand(format::command())
         .subcommand(validate::command())
         .subcommand(tools::command())
-        .subcommand(completion::command())
+        .subcommand(completion::command());
+    #[cfg(feature = "source-node")]
+    let command = command.subcommand(exporter::command());
+    command
 }
 
 fn version() -> String {

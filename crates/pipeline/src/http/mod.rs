@@ -1,6 +1,8 @@
 //! The HTTP server: probes, reload, metrics, the component API, live debugging and the summary page.
 
 mod access;
+#[cfg(feature = "source-node")]
+mod exporter;
 mod exposed;
 mod figures;
 mod graph;
@@ -14,5 +16,7 @@ mod server;
 mod style;
 
 use access::Access;
+#[cfg(feature = "source-node")]
+pub(crate) use exporter::ExporterSite;
 pub(crate) use live::Debugging;
 pub(crate) use server::{Protection, Server, Wanted};

@@ -1,7 +1,7 @@
 //! What a route answers.
 
 use corten_net::Body;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
 /// An answer.
 #[derive(Debug)]
@@ -43,6 +43,21 @@ impl Reply {
         Self { status, content_type, headers: Vec::new(), body: body.into() }
             .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
             .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    }
+
+    /// As it goes out.
+    pub(super) fn into_response(self, method: &Method) -> Response<Body> {
+        let length = self.body.len();
+        let body = if method == Method::HEAD { Body::empty() } else { self.body };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some(length) = length {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        headers.extend(self.headers);
+        response
     }
 
     pub(super) fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {

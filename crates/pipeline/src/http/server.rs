@@ -7,7 +7,7 @@ use corten_component::{BoxFuture, BuildError, NodeId};
 use corten_net::server::{Handler, Installed, Listener, Serving};
 use corten_net::tls::{ClientCertificates, ServerTls, ServerTlsOptions};
 use corten_net::{Address, Body, args};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 
 use super::guard::Hosts;
 use super::reply::Reply;
@@ -161,18 +161,7 @@ impl Handler for Site {
         Box::pin(async move {
             // No route reads a body.
             let (parts, _) = request.into_parts();
-            let reply = self.answer(&parts).await;
-            let length = reply.body.len();
-            let body = if parts.method == Method::HEAD { Body::empty() } else { reply.body };
-            let mut response = Response::new(body);
-            *response.status_mut() = reply.status;
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-            if let Some(length) = length {
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-            }
-            headers.extend(reply.headers);
-            response
+            self.answer(&parts).await.into_response(&parts.method)
         })
     }
 }

@@ -74,7 +74,7 @@ impl Options {
 }
 
 /// How long the last log lines may take to be written.
-const LAST_LINES: Duration = Duration::from_secs(2);
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(2);
 /// Name look-ups, file reads, compression: few at a time.
 const BLOCKING_THREADS: usize = 8;
 
@@ -111,7 +111,7 @@ fn run_with(options: Options, metrics: metrics::Registry, logs: &Logs, traces: T
     result
 }
 
-fn runtime(data_cores: usize) -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime(data_cores: usize) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match data_cores {
         0 | 1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),

@@ -45,6 +45,8 @@ pub(super) async fn serve(
     let (mut settings, arena) = settings(&options, &metrics)?;
     let routes = Arc::new(Routes::default());
     settings.services.insert(Arc::clone(&routes));
+    // For prometheus.exporter.self.
+    settings.services.insert(Arc::new(metrics.clone()));
     let budget = settings.services.get::<corten_delivery::Budget>();
     let debugging = Debugging::default();
     settings.host_blocks = blocks::all(logs.clone(), traces.clone(), debugging.clone(), wanted);

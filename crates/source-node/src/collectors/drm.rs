@@ -15,7 +15,7 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("mem_info_vram_used", "memory_vram_used_bytes", "What is used of the card's memory."),
 ];
 
-pub(super) fn collect(roots: &Roots, out: &mut Families) -> Outcome {
+pub(crate) fn collect(roots: &Roots, out: &mut Families) -> Outcome {
     let root = roots.sys("class/drm");
     for card in files::numbered(&root, "card")? {
         // Connectors are named after their cards.

@@ -17,7 +17,7 @@ mod diskstats;
 mod dmi;
 mod dmmultipath;
 mod drbd;
-mod drm;
+pub(crate) mod drm;
 mod edac;
 mod entropy;
 mod ethtool;
@@ -193,7 +193,7 @@ const ALL: &[(&str, bool, Make)] = &[
 ];
 
 /// The names of all collectors.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(name, ..)| *name)
 }
 
