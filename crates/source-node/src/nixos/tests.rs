@@ -20,7 +20,7 @@ fn record(root: &Path) {
     let link = |to: &str, path: &str| symlink(to, root.join(path)).unwrap();
     folder("run");
     folder("boot/loader/entries");
-    folder("home/ada");
+    folder("srv/ada");
     folder("nix/var/nix/gcroots/auto");
     folder("nix/var/nix/gcroots/per-user/ada");
     folder("nix/var/nix/profiles/per-user/root");
@@ -50,9 +50,9 @@ fn record(root: &Path) {
     link("channels-1-link", "nix/var/nix/profiles/per-user/root/channels");
     link("/nix/var/nix/profiles", "nix/var/nix/gcroots/profiles");
     link("/run/current-system", "nix/var/nix/gcroots/current-system");
-    link(&format!("/nix/store/{A}-result"), "home/ada/result");
-    link("/home/ada/result", "nix/var/nix/gcroots/auto/living");
-    link("/home/ada/gone", "nix/var/nix/gcroots/auto/dead");
+    link(&format!("/nix/store/{A}-result"), "srv/ada/result");
+    link("/srv/ada/result", "nix/var/nix/gcroots/auto/living");
+    link("/srv/ada/gone", "nix/var/nix/gcroots/auto/dead");
     for entry in ["nixos-generation-9.conf", "nixos-generation-10.conf", "random.txt"] {
         file(&format!("boot/loader/entries/{entry}"), "");
     }
