@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::arguments::DebugArguments;
 use crate::sampler::Sampler;
 use crate::text;
-use crate::writer::{self, Command, Job, Outputs, WAIT_FOR_ROOM};
+use crate::writer::{self, Command, Job, Outputs, Room, WAIT_FOR_ROOM};
 
 /// Longer texts become several log records: journald divides lines at 48 KiB anyway, in the middle of a word.
 const RECORD_BYTES: usize = 32 << 10;
@@ -43,6 +43,7 @@ impl Component for Debug {
             sampler: Sampler::new(args.sampling_initial, args.sampling_thereafter),
             counters: counters(cx.metrics(), &format!("debug/{}", cx.id().local())),
             commands: commands.clone(),
+            room: Room::default(),
         };
         let input = cx.port("input", Arc::new(exporter));
         Ok((Self { arguments: args, commands, receiver }, InputExports { input }))
@@ -73,6 +74,7 @@ struct Exporter {
     sampler: Sampler,
     counters: [Counters; 4],
     commands: mpsc::Sender<Command>,
+    room: Room,
 }
 
 impl Exporter {
@@ -99,8 +101,9 @@ impl Exporter {
                 text.push('\n');
             }
         }
-        let room = match tokio::time::timeout(WAIT_FOR_ROOM, self.commands.reserve()).await {
-            Ok(Ok(room)) => room,
+        let room = async { Some((self.room.of(text.len()).await?, self.commands.reserve().await.ok()?)) };
+        let (bytes, place) = match tokio::time::timeout(WAIT_FOR_ROOM, room).await {
+            Ok(Some(room)) => room,
             stopped_or_slow => {
                 batch.take_receipt().release();
                 let why = match stopped_or_slow {
@@ -110,8 +113,15 @@ impl Exporter {
                 return Err(Refusal::Retry { after: Some(Duration::from_secs(1)), why: why.into() });
             }
         };
-        let done = move |written| if written { counters.sent.add(items) } else { counters.failed.add(items) };
-        room.send(Command::Write(Job::new(text, batch.take_receipt(), done)));
+        let done = move |written| {
+            if written {
+                counters.sent.add(items)
+            } else {
+                counters.failed.add(items)
+            }
+            drop(bytes);
+        };
+        place.send(Command::Write(Job::new(text, batch.take_receipt(), done)));
         Ok(())
     }
 }

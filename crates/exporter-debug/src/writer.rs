@@ -3,10 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use corten_component::{Outcome, Receipt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Texts that wait to be written. Each is at most one batch's, which its sender's limits bound.
 const WAITING: usize = 8;
@@ -45,6 +46,26 @@ impl Drop for Job {
 pub(crate) enum Command {
     Write(Job),
     Stop,
+}
+
+/// Room for texts that wait, in bytes.
+pub(crate) struct Room(Arc<Semaphore>);
+
+/// Bytes of texts that wait at most. One that is longer waits alone.
+const WAITING_BYTES: usize = 8 << 20;
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WAITING_BYTES)))
+    }
+}
+
+impl Room {
+    /// Room for a text of so many bytes, until the answer is dropped; `None` if there will never be any.
+    pub(crate) async fn of(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes.clamp(1, WAITING_BYTES)).ok()?;
+        Arc::clone(&self.0).acquire_many_owned(bytes).await.ok()
+    }
 }
 
 /// The way to the thread.
@@ -112,5 +133,21 @@ pub(crate) fn run(mut outputs: Outputs, mut commands: mpsc::Receiver<Command>) {
         }
         failed = result.is_err();
         job.end(!failed);
+    }
+}
+
+#[cfg(test)]
+mod room {
+    use super::*;
+
+    #[tokio::test]
+    async fn texts_wait_up_to_a_number_of_bytes() {
+        let room = Room::default();
+        let first = room.of(WAITING_BYTES - 10).await.unwrap();
+        let second = room.of(10).await.unwrap();
+        assert!(tokio::time::timeout(Duration::ZERO, room.of(1)).await.is_err());
+        drop((first, second));
+        let _longest = room.of(usize::MAX).await.unwrap();
+        assert!(tokio::time::timeout(Duration::ZERO, room.of(1)).await.is_err());
     }
 }
