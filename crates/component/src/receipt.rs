@@ -163,6 +163,11 @@ impl Receipt {
         Some(Coverage { only: kept.only, names: kept.nodes.keys().cloned().collect() })
     }
 
+    /// Whether nobody waits for it.
+    pub fn is_none(&self) -> bool {
+        self.node.is_none() && self.kept.is_none()
+    }
+
     /// Whether a log upstream keeps the item for any destination.
     pub fn is_kept(&self) -> bool {
         self.kept.is_some()
@@ -266,8 +271,12 @@ impl Receipt {
     }
 
     fn mark(&mut self, bits: u8) {
-        let kept = self.kept.iter().flat_map(|kept| kept.nodes.values());
-        self.node.iter().chain(kept).for_each(|node| node.mark(bits));
+        if let Some(node) = &self.node {
+            node.mark(bits);
+        }
+        if let Some(kept) = &self.kept {
+            kept.nodes.values().for_each(|node| node.mark(bits));
+        }
     }
 }
 

@@ -248,7 +248,10 @@ impl Batch {
         if other.kind != self.kind || (self.kind == SignalKind::Profiles && !self.is_empty() && !other.is_empty()) {
             return Err(other);
         }
-        let receipt = Receipt::join([self.take_receipt(), other.take_receipt()]);
+        let receipt = match other.receipt.is_none() {
+            true => self.take_receipt(),
+            false => Receipt::join([self.take_receipt(), other.take_receipt()]),
+        };
         if self.is_empty() {
             *self = other;
             self.receipt = receipt;
