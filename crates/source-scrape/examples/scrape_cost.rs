@@ -1,11 +1,10 @@
 //! What reading an exposition costs: CPU seconds per million samples, for new series and for known ones.
 //!
-//! `cargo run --release -p corten-source-scrape --example cost -- [SERIES] [ROUNDS]`
+//! `cargo run --release -p corten-source-scrape --example scrape_cost -- [SERIES] [ROUNDS]`
 
 #![allow(clippy::print_stdout)] // it is there to print
 
 use std::fmt::Write;
-use std::time::Instant;
 
 use bytes::Bytes;
 use corten_signal::labels::Labels;
@@ -35,6 +34,13 @@ fn exposition(series: usize, round: usize, end: &str) -> Bytes {
     text.into()
 }
 
+/// Seconds that this thread has had a processor.
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
+}
+
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
@@ -51,14 +57,14 @@ fn main() {
         println!("{kind}");
         for round in 0..=rounds {
             let body = exposition(series, round, end);
-            let begun = Instant::now();
+            let begun = cpu();
             let (samples, result) = reader.read(body, kind, 1_000 * round as i64);
-            let seconds = begun.elapsed().as_secs_f64();
+            let seconds = cpu() - begun;
             result.expect("an exposition that can be read");
             let rows = samples.rows().len();
             let per_million = seconds * 1e6 / rows as f64;
             let what = if round == 0 { "new series" } else { "known series" };
-            println!("  {what}: {rows} samples, {per_million:.3} s per million, {:.0} MiB resident", resident());
+            println!("  {what}: {rows} samples, {per_million:.3} CPU s per million, {:.0} MiB resident", resident());
         }
     }
 }
