@@ -124,9 +124,9 @@ fn await_sent(collector: &Collector, component: &str, words: &[&str]) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let host = collector.http();
     write!(stream, "GET /api/v0/web/debug/{component} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("it reads");
-    let lines = BufReader::new(stream).lines().map(|line| line.expect("another line"));
-    let found = lines.filter(|line| words.iter().all(|word| line.contains(word))).next();
-    assert!(found.is_some(), "the stream has ended without {words:?}");
+    let mut lines = BufReader::new(stream).lines().map(|line| line.expect("another line"));
+    let found = lines.any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(found, "the stream has ended without {words:?}");
 }
 
 #[test]
