@@ -29,6 +29,8 @@ const CRATES: &[&[Registration]] = &[
     corten_processor_relabel::COMPONENTS,
     #[cfg(feature = "source-node")]
     corten_source_node::COMPONENTS,
+    #[cfg(feature = "ebpf")]
+    corten_ebpf_beyla::COMPONENTS,
 ];
 
 /// All components that this build knows.
