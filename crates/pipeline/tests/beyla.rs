@@ -163,9 +163,8 @@ otelcol.exporter.otlphttp "sink" {{
     let wanted = 40 + 2 + 10;
     let found = eventually("a span for each request", || Some(spans(&sink)).filter(|found| found.len() >= wanted));
     assert_eq!(found.len(), wanted, "{:?}", found.iter().map(|span| &span.name).collect::<Vec<_>>());
-    let with_path = |path: &str| -> Vec<&Span> {
-        found.iter().filter(|span| attribute(span, "url.path") == path).collect()
-    };
+    let with_path =
+        |path: &str| -> Vec<&Span> { found.iter().filter(|span| attribute(span, "url.path") == path).collect() };
     for n in 0..40 {
         let path = format!("/{}", n * 500);
         let span = with_path(&path);

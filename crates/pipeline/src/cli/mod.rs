@@ -1,5 +1,7 @@
 //! The command line. Flags, texts and exit codes are Alloy's: every failure is 1.
 
+#[cfg(feature = "ebpf")]
+mod beyla;
 mod completion;
 mod errors;
 #[cfg(feature = "source-node")]
@@ -83,6 +85,8 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         #[cfg(feature = "source-node")]
         Some(("exporter", matches)) => exporter::run(matches),
         Some(("tools", matches)) => tools::run(matches),
+        #[cfg(feature = "ebpf")]
+        Some(("beyla", matches)) => beyla::run(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
         _ => {
             print(&format!("{}\n", command().render_help()));
@@ -118,6 +122,8 @@ pub(crate) fn command() -> Command {
         .subcommand(completion::command());
     #[cfg(feature = "source-node")]
     let command = command.subcommand(exporter::command());
+    #[cfg(feature = "ebpf")]
+    let command = command.subcommand(beyla::command());
     command
 }
 

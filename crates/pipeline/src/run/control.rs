@@ -196,6 +196,7 @@ impl Control {
         match &self.options.source {
             Source::Path(path) => corten_engine::Source::path(path.clone()),
             Source::Default => corten_engine::Source::text(guide::DEFAULT_NAME, guide::DEFAULT),
+            Source::Made { name, text } => corten_engine::Source::text(*name, text),
         }
     }
 
@@ -223,7 +224,7 @@ impl Control {
     fn warn_of_exposed(&self, secret_files: &[String]) {
         let found = match &self.options.source {
             Source::Path(_) => exposed(secret_files),
-            Source::Default => Vec::new(),
+            Source::Default | Source::Made { .. } => Vec::new(),
         };
         let mut known = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
         for file in found.iter().filter(|file| !known.iter().any(|other| other == **file)) {
@@ -254,7 +255,7 @@ impl Options {
     pub(crate) fn config_path(&self) -> Option<&PathBuf> {
         match &self.source {
             Source::Path(path) => Some(path),
-            Source::Default => None,
+            Source::Default | Source::Made { .. } => None,
         }
     }
 }

@@ -28,6 +28,13 @@ pub enum Source {
     Path(PathBuf),
     /// The embedded one: OTLP on loopback, shown on the terminal.
     Default,
+    /// Made by the command line, of what it was told otherwise than by a file.
+    Made {
+        /// What diagnostics call it.
+        name: &'static str,
+        /// The configuration.
+        text: String,
+    },
 }
 
 /// What `corten run` was asked for.
