@@ -63,6 +63,7 @@ struct State {
     /// From sending a request to its first item's arrival at the first sink.
     delays: Vec<Duration>,
     bodies: u64,
+    first: Option<Instant>,
     last: Instant,
 }
 
@@ -87,6 +88,7 @@ impl Ledger {
             sent: vec![Duration::ZERO; requests as usize],
             delays: Vec::new(),
             bodies: 0,
+            first: None,
             last: Instant::now(),
         };
         let mark = Finder::new(&mark(run)).into_owned();
@@ -113,6 +115,7 @@ impl Ledger {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         state.last = Instant::now();
+        state.first.get_or_insert(state.last);
         state.bodies += 1;
         let books = &mut state.sinks[sink];
         books.verdict.wire_bytes += wire_bytes as u64;
@@ -148,6 +151,18 @@ impl Ledger {
                 Err(_) => books.verdict.malformed += 1,
             }
         }
+    }
+
+    /// What comes from now on is the first.
+    pub(crate) fn forget_times(&self) {
+        let mut state = self.state.borrow_mut();
+        (state.first, state.last) = (None, Instant::now());
+    }
+
+    /// When something first came, and last.
+    pub(crate) fn times(&self) -> (Instant, Instant) {
+        let state = self.state.borrow();
+        (state.first.unwrap_or(state.last), state.last)
     }
 
     /// Whether every sink has as many different items as were acknowledged, and when something last came.

@@ -138,7 +138,7 @@ impl Client {
                 return Ok(());
             }
             self.next.set(number + 1);
-            if let Job::Rate(items) | Job::Dead(items) = self.row.job {
+            if let Job::Rate(items) | Job::Dead(items) | Job::Outage(items) = self.row.job {
                 let due = Duration::from_secs_f64((number * self.row.per_request) as f64 / items as f64);
                 tokio::time::sleep_until((self.start + due).into()).await;
             }

@@ -20,6 +20,7 @@ Usage: corten-bench --corten PATH [OPTIONS]
 
   --corten PATH       the collector's program
   --peer FILE=PATH    one more collector: its description (as bench/peers/*.toml) and its program; may be repeated
+  --peers DIR         all whose descriptions are in bench/peers and whose programs are in DIR, by the same names
   --rows A,B,...      only these rows, or those that begin so (`traces-`); all without it
   --quick             a few rows, once there and back, in less than a minute
   --rounds N          times there and back: A B B A is one (1)
@@ -74,6 +75,17 @@ fn parse() -> Result<Option<Asked>> {
                 let (file, program) = word.split_once('=').context("--peer FILE=PATH")?;
                 asked.peers.push((file.into(), program.into()));
             }
+            Long("peers") => {
+                let directory = PathBuf::from(parser.value()?);
+                for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))? {
+                    let file = entry?.path();
+                    let program = directory.join(file.file_stem().unwrap_or_default());
+                    if program.is_file() {
+                        asked.peers.push((file, program));
+                    }
+                }
+                asked.peers.sort();
+            }
             Long("rows") => only = Some(parser.value()?.string()?.split(',').map(str::to_owned).collect()),
             Long("quick") => only = Some(QUICK.iter().map(|name| (*name).to_owned()).collect()),
             Long("rounds") => asked.rounds = parser.value()?.parse()?,
@@ -121,7 +133,7 @@ fn table() -> Result<()> {
     if asked.pin && !options.pinned() {
         eprintln!("one core only: collector and load share it");
     }
-    let (mut cells, mut number): (Vec<Cell>, u32) = (Vec::new(), 0);
+    let (mut cells, mut number, mut failed): (Vec<Cell>, u32, Vec<String>) = (Vec::new(), 0, Vec::new());
     for row in &asked.rows {
         let able: Vec<&Peer> = peers.iter().filter(|peer| peer.can(row)).collect();
         let first = cells.len();
@@ -131,7 +143,15 @@ fn table() -> Result<()> {
         let there = 0..able.len();
         for at in (0..asked.rounds).flat_map(|_| there.clone().chain(there.clone().rev())) {
             number += 1;
-            let outcome = run(row, able[at], number, &options)?;
+            let outcome = match run(row, able[at], number, &options) {
+                Ok(outcome) => outcome,
+                // The others are measured all the same.
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    failed.push(format!("{} with {}", row.name, able[at].name));
+                    continue;
+                }
+            };
             eprintln!(
                 "{:24} {:8} {:.3} CPU s, {:.2} s, {:?}",
                 row.name, able[at].name, outcome.cpu_seconds, outcome.seconds, outcome.verdict
@@ -140,6 +160,7 @@ fn table() -> Result<()> {
         }
     }
     println!("{}", report::table(&cells, "floor"));
+    print!("{}", report::outages(&cells));
     for peer in &peers {
         let mine: Vec<&Cell> = cells.iter().filter(|cell| cell.peer == peer.name).collect();
         let mut listening: Vec<f64> = mine.iter().map(|cell| cell.median(|run| run.listening)).collect();
@@ -151,8 +172,9 @@ fn table() -> Result<()> {
     if let Some(file) = asked.json {
         std::fs::write(&file, format!("{:#}\n", report::json(&cells)))?;
     }
-    let wrong: Vec<&str> =
-        cells.iter().filter(|cell| cell.faults() != [0; 4]).map(|cell| cell.row.name.as_str()).collect();
+    let wrong = cells.iter().filter(|cell| cell.faults() != [0; 4]);
+    let wrong: Vec<String> = wrong.map(|cell| format!("{} with {}", cell.row.name, cell.peer)).collect();
+    ensure!(failed.is_empty(), "these could not be measured: {}", failed.join(", "));
     ensure!(wrong.is_empty(), "items were lost, doubled or foreign in: {}", wrong.join(", "));
     Ok(())
 }

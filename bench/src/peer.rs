@@ -29,7 +29,13 @@ pub struct Peer {
     config: String,
     destination: String,
     output: String,
+    name_of_output: String,
     separator: String,
+    /// What a queue on disk takes: a block, and a line of the destination.
+    storage: String,
+    stored: String,
+    /// Its command tells it how many cores to use.
+    takes_cores: bool,
     inputs: Vec<String>,
     compressions: Vec<String>,
     /// It goes on without its back end.
@@ -60,7 +66,11 @@ impl Peer {
             config: string("config"),
             destination: string("destination"),
             output: string("output"),
+            name_of_output: string("name"),
             separator: string("separator"),
+            storage: string("storage"),
+            stored: string("stored"),
+            takes_cores: table.get("cores").and_then(toml::Value::as_bool).unwrap_or(false),
             inputs: list("inputs"),
             compressions: list("compressions"),
             retries: table.get("retries").and_then(toml::Value::as_bool).unwrap_or(false),
@@ -71,8 +81,10 @@ impl Peer {
     pub fn can(&self, row: &Row) -> bool {
         let input = if row.input == Input::Http { "http" } else { "grpc" };
         let has = |list: &[String], word: &str| list.iter().any(|known| known == word);
-        let lives = self.retries || !matches!(row.job, Job::Dead(_));
-        lives && has(&self.inputs, input) && has(&self.compressions, compression(row.encoding))
+        let lives = self.retries || row.dead == 0 && !matches!(row.job, Job::Dead(_) | Job::Outage(_));
+        let stores = !row.durable || !self.storage.is_empty();
+        let spreads = row.cores.is_none() || self.takes_cores;
+        lives && stores && spreads && has(&self.inputs, input) && has(&self.compressions, compression(row.encoding))
     }
 
     /// Starts it on a core (counted among those that this process may use) and waits until it listens.
@@ -90,16 +102,27 @@ impl Peer {
         words.insert("grpc", grpc.port().to_string());
         words.insert("batch", row.batch().to_string());
         words.insert("compression", compression(row.encoding).to_owned());
+        words.insert("cores", row.cores.unwrap_or(1).to_string());
+        let storage = if row.durable { fill(&self.storage, &words) } else { String::new() };
+        words.insert("storage", storage);
+        let stored = if row.durable { self.stored.as_str() } else { "" };
+        let overflow = if row.drops_oldest() { "drop_oldest" } else { "reject" };
         let each = |template: &str, separator: &str| {
             let one = |(number, sink): (usize, &SocketAddr)| {
                 let compression = compression(row.encoding).to_owned();
-                let words =
-                    [("number", number.to_string()), ("port", sink.port().to_string()), ("compression", compression)];
+                let words = [
+                    ("number", number.to_string()),
+                    ("port", sink.port().to_string()),
+                    ("compression", compression),
+                    ("stored", stored.to_owned()),
+                    ("overflow", overflow.to_owned()),
+                ];
                 fill(template, &words.into())
             };
             sinks.iter().enumerate().map(one).collect::<Vec<_>>().join(separator)
         };
         words.insert("outputs", each(&self.output, &self.separator));
+        words.insert("names", each(&self.name_of_output, &self.separator));
         words.insert("destinations", each(&self.destination, "\n"));
         if !self.config_name.is_empty() {
             fs::write(directory.path().join(&self.config_name), fill(&self.config, &words))?;
@@ -108,7 +131,7 @@ impl Peer {
         let mut line: Vec<String> = Vec::new();
         for word in &self.command {
             if word == "@destinations@" {
-                line.extend(words["destinations"].lines().map(str::to_owned));
+                line.extend(words["destinations"].lines().filter(|word| !word.is_empty()).map(str::to_owned));
             } else {
                 line.push(fill(word, &words));
             }
@@ -118,7 +141,7 @@ impl Peer {
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let begun = Instant::now();
-        let child = match cores {
+        let child = match cores.filter(|_| row.cores.is_none()) {
             Some(cores) => cores.spawn(&mut command),
             None => command.spawn(),
         };

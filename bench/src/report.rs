@@ -112,6 +112,16 @@ pub fn table(cells: &[Cell], base: &str) -> String {
     out
 }
 
+/// What the table has no column for: how outages ended.
+pub fn outages(cells: &[Cell]) -> String {
+    let after = cells.iter().filter(|cell| matches!(cell.row.job, Job::Outage(_)));
+    after.fold(String::new(), |out, cell| {
+        let (first, drained) = (cell.median(|run| run.first_send), cell.median(|run| run.drained / 1e6));
+        let Cell { row, peer, .. } = cell;
+        out + &format!("{}, {peer}: first send {first:.2} s after the return, then {drained:.0} MB/s\n", row.name)
+    })
+}
+
 /// Everything, run by run.
 pub fn json(cells: &[Cell]) -> Value {
     let run = |run: &Outcome| {
@@ -124,7 +134,8 @@ pub fn json(cells: &[Cell]) -> Value {
             "resident_before_bytes": run.before, "context_switches": run.context_switches,
             "exec_to_listening_seconds": run.listening, "answer_p50_seconds": run.answer_p50,
             "answer_p99_seconds": run.answer_p99, "arrival_p50_seconds": run.arrival_p50,
-            "arrival_p99_seconds": run.arrival_p99,
+            "arrival_p99_seconds": run.arrival_p99, "first_send_seconds": run.first_send,
+            "drained_bytes_a_second": run.drained,
         })
     };
     let cell = |cell: &Cell| {

@@ -1,5 +1,7 @@
 //! The rows of the table: what is sent, how, and to how many.
 
+use std::time::Duration;
+
 use corten_net::codec::Encoding;
 use corten_signal::otlp::SignalKind;
 
@@ -23,6 +25,8 @@ pub enum Job {
     Idle(u64),
     /// As `Rate`, with nobody at the back end.
     Dead(u64),
+    /// As `Dead`; then the back ends come, and get all that waits.
+    Outage(u64),
 }
 
 /// One row.
@@ -40,6 +44,12 @@ pub struct Row {
     pub input: Input,
     /// To how many.
     pub destinations: usize,
+    /// So many of them, the last ones, are dead.
+    pub dead: usize,
+    /// Whether what waits is on disk before it is acknowledged.
+    pub durable: bool,
+    /// Cores that the collector works on; with more than one, nothing is pinned.
+    pub cores: Option<usize>,
     /// Clients, each with one request under way.
     pub connections: usize,
     /// Items a run.
@@ -52,6 +62,22 @@ impl Row {
     /// Items that the collector may gather before it sends.
     pub fn batch(&self) -> u64 {
         if self.per_request >= 1000 { 8192 } else { 1000 }
+    }
+
+    /// Whether a collector that keeps the newest when it is full is asked to.
+    pub fn drops_oldest(&self) -> bool {
+        self.dead > 0 || matches!(self.job, Job::Dead(_))
+    }
+
+    /// How long the clients may take; long enough for the slowest collector, since nothing is learned from none.
+    pub fn deadline(&self) -> Duration {
+        let at_least = match self.job {
+            Job::Rate(rate) | Job::Dead(rate) | Job::Outage(rate) => self.items / rate,
+            Job::Idle(seconds) => seconds,
+            // A hundredth of what the peers do.
+            Job::Full => self.items / 2000,
+        };
+        Duration::from_secs(at_least + 60)
     }
 
     /// Requests a run.
@@ -82,6 +108,9 @@ fn full(kind: SignalKind, per_request: u64, encoding: Encoding) -> Row {
         per_request,
         input: Input::Http,
         destinations: 1,
+        dead: 0,
+        durable: false,
+        cores: None,
         connections: if per_request == 1 { 16 } else { 8 },
         items,
         job: Job::Full,
@@ -102,12 +131,24 @@ pub fn all() -> Vec<Row> {
         }
         let base = full(SignalKind::Traces, 100, encoding);
         rows.push(Row { name: format!("grpc-{}", base.name), input: Input::Grpc, ..base.clone() });
-        rows.push(Row { name: format!("fanout-{}", base.name), destinations: 2, ..base });
+        rows.push(Row { name: format!("fanout-{}", base.name), destinations: 2, ..base.clone() });
+        if encoding != Encoding::Zstd {
+            rows.push(Row { name: format!("durable-{}", base.name), durable: true, ..base });
+        }
     }
     let base = full(SignalKind::Traces, 100, Encoding::Identity);
-    rows.push(Row { name: "rate-20k".into(), items: 200_000, job: Job::Rate(20_000), ..base.clone() });
+    let rate = Row { name: "rate-20k".into(), items: 200_000, job: Job::Rate(20_000), ..base.clone() };
+    rows.push(Row { name: "rate-20k-one-dead".into(), destinations: 2, dead: 1, ..rate.clone() });
+    rows.push(Row { name: "rate-20k-durable".into(), durable: true, ..rate.clone() });
+    rows.push(rate);
+    for cores in [1, 2] {
+        rows.push(Row { name: format!("cores-{cores}"), cores: Some(cores), ..base.clone() });
+    }
     rows.push(Row { name: "idle".into(), items: 0, job: Job::Idle(10), ..base.clone() });
-    rows.push(Row { name: "dead".into(), items: 450_000, job: Job::Dead(30_000), ..base });
+    rows.push(Row { name: "dead".into(), items: 450_000, job: Job::Dead(30_000), ..base.clone() });
+    let outage = Row { name: "outage".into(), items: 200_000, job: Job::Outage(50_000), ..base };
+    rows.push(Row { name: "outage-durable".into(), durable: true, ..outage.clone() });
+    rows.push(outage);
     rows
 }
 

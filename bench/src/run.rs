@@ -1,5 +1,6 @@
 //! One run of one row with one collector, started for it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -49,6 +50,10 @@ pub struct Outcome {
     pub arrival_p50: f64,
     /// 99 % of them.
     pub arrival_p99: f64,
+    /// After an outage: from the return of the back ends to the first arrival.
+    pub first_send: f64,
+    /// After an outage: bytes that arrived in a second, from the first arrival to the last.
+    pub drained: f64,
 }
 
 /// How runs are done.
@@ -93,16 +98,20 @@ async fn one(row: &Row, peer: &Peer, number: u32, options: &Options) -> Result<O
         number,
         row.requests(),
         row.per_request,
-        if matches!(row.job, Job::Dead(_)) { 0 } else { row.destinations },
+        if matches!(row.job, Job::Dead(_)) { 0 } else { row.destinations - row.dead },
         options.check_every,
     );
     let ledger = Rc::new(ledger);
-    let mut sinks = Vec::new();
-    for number in 0..row.destinations {
-        sinks.push(match row.job {
-            Job::Dead(_) => free_address(),
-            _ => sink::start(number, Rc::clone(&ledger)).await?,
-        });
+    let sinks: Vec<SocketAddr> = (0..row.destinations).map(|_| free_address()).collect();
+    let alive = if matches!(row.job, Job::Dead(_)) { 0 } else { row.destinations - row.dead };
+    let open = || async {
+        for (number, address) in sinks.iter().take(alive).enumerate() {
+            sink::start(*address, number, Rc::clone(&ledger)).await?;
+        }
+        anyhow::Ok(())
+    };
+    if !matches!(row.job, Job::Outage(_)) {
+        open().await?;
     }
     let requests = Requests::new(row, number)?;
     let running = peer.start(row, &sinks, options.cores.as_ref())?;
@@ -116,11 +125,17 @@ async fn one(row: &Row, peer: &Peer, number: u32, options: &Options) -> Result<O
         sleep(Duration::from_secs(seconds)).await;
         load::Seen { took: Duration::from_secs(seconds), ..load::Seen::default() }
     } else {
-        load::run(row, requests, running.to, &ledger)
-            .await
-            .with_context(|| format!("its output:\n{}", running.output()))?
+        let load = tokio::time::timeout(row.deadline(), load::run(row, requests, running.to, &ledger)).await;
+        let seen =
+            load.unwrap_or_else(|_| Err(anyhow::anyhow!("the clients were not done after {:?}", row.deadline())));
+        seen.with_context(|| format!("its output:\n{}", running.output()))?
     };
-    if matches!(row.job, Job::Full | Job::Rate(_)) {
+    let back = Instant::now();
+    if matches!(row.job, Job::Outage(_)) {
+        ledger.forget_times();
+        open().await?;
+    }
+    if matches!(row.job, Job::Full | Job::Rate(_) | Job::Outage(_)) {
         loop {
             let (done, last) = ledger.progress();
             if done || Instant::now().duration_since(last) > SILENCE {
@@ -130,12 +145,15 @@ async fn one(row: &Row, peer: &Peer, number: u32, options: &Options) -> Result<O
         }
     }
     let after = running.usage()?;
+    let (first, last) = ledger.times();
+    let drained = last.duration_since(first).as_secs_f64().max(1e-3);
     if let Some(profiler) = profiler {
         profiler.stop()?;
     }
     // What comes twice comes after the first.
     sleep(SETTLE).await;
     let (verdict, mut delays) = ledger.close();
+    let is_outage = matches!(row.job, Job::Outage(_));
     let mut answers = seen.answers;
     answers.sort_unstable();
     delays.sort_unstable();
@@ -148,6 +166,8 @@ async fn one(row: &Row, peer: &Peer, number: u32, options: &Options) -> Result<O
         answer_p99: percentile(&answers, 99),
         arrival_p50: percentile(&delays, 50),
         arrival_p99: percentile(&delays, 99),
+        first_send: if is_outage { first.duration_since(back).as_secs_f64() } else { 0.0 },
+        drained: if is_outage { verdict.wire_bytes as f64 / drained } else { 0.0 },
         ..used(before, after)
     })
 }

@@ -21,9 +21,8 @@ use crate::ledger::Ledger;
 const LIMIT: usize = 256 << 20;
 
 /// Starts the sink of this number; it ends with the local set it runs on.
-pub(crate) async fn start(number: usize, ledger: Rc<Ledger>) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
+pub(crate) async fn start(address: SocketAddr, number: usize, ledger: Rc<Ledger>) -> Result<()> {
+    let listener = TcpListener::bind(address).await?;
     spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
@@ -37,7 +36,7 @@ pub(crate) async fn start(number: usize, ledger: Rc<Ledger>) -> Result<SocketAdd
             });
         }
     });
-    Ok(address)
+    Ok(())
 }
 
 async fn take(

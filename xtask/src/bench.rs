@@ -11,7 +11,7 @@ use crate::{process, workspace};
 
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask bench [--binary PATH] [--quick] [--rows A,B,...] [--rounds N] [--scale F] [--json FILE] [--list]
-                         [--peer FILE=PATH] [--profile DIR] [--check-every N] [--no-pin]
+                         [--peer FILE=PATH] [--peers DIR] [--profile DIR] [--check-every N] [--no-pin]
 
 Builds the collector and the load tool for release, runs both pinned to a core each, the collector and a bare relay
 in turn (A B B A), each run a fresh process, and prints CPU seconds per million items, items a second, memory, context
@@ -25,6 +25,7 @@ lost, doubled or foreign is a failure.
   --scale F         F times as many items (1)
   --json FILE       write all runs there
   --peer FILE=PATH  one more collector: a description like bench/peers/corten.toml, and its program
+  --peers DIR       all of bench/peers whose programs are in DIR, by the same names: otelcol, rotel, alloy
   --profile DIR     perf record on the collectors, and their most expensive symbols as text
   --check-every N   one body in so many is checked strictly at the back ends (8)
   --no-pin          do not part the cores
