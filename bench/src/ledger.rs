@@ -17,9 +17,25 @@ pub(crate) fn mark(run: u32) -> [u8; 8] {
     [0xc0, 0x27, 0xe9, 0xbe, a, b, c, d]
 }
 
+/// The tag of a data point's time.
+const TIME: u8 = 0x19;
+
 /// Distance from the mark to the number.
 pub(crate) fn gap(kind: SignalKind) -> usize {
     if kind == SignalKind::Metrics { 9 } else { 8 }
+}
+
+/// The number of the item whose mark is at a place. Numbers are written one higher, since some leave out a time that
+/// is zero; and some write the time in front of the start.
+fn number(kind: SignalKind, body: &[u8], at: usize) -> Option<u64> {
+    let turned = kind == SignalKind::Metrics && body.get(at + 8) != Some(&TIME);
+    let from = if turned {
+        at.checked_sub(gap(kind)).filter(|from| body.get(from.wrapping_sub(1)) == Some(&TIME))
+    } else {
+        Some(at + gap(kind))
+    };
+    let bytes = body.get(from?..)?.first_chunk::<8>()?;
+    u64::from_be_bytes(*bytes).checked_sub(1)
 }
 
 /// What a run owes, in items.
@@ -127,9 +143,8 @@ impl Ledger {
         let mut marks = 0_usize;
         for at in self.mark.find_iter(body) {
             marks += 1;
-            let number = body.get(at + gap(self.kind)..).and_then(|rest| rest.first_chunk::<8>());
-            let number = number.map(|bytes| u64::from_be_bytes(*bytes));
-            let slot = number.and_then(|number| Some((number, books.seen.get_mut(usize::try_from(number).ok()?)?)));
+            let slot = number(self.kind, body, at)
+                .and_then(|number| Some((number, books.seen.get_mut(usize::try_from(number).ok()?)?)));
             let Some((number, seen)) = slot else {
                 books.verdict.foreign += 1;
                 continue;
@@ -220,6 +235,22 @@ mod tests {
             assert!(verdict.is_exact(), "{kind:?}: {verdict:?}");
             assert_eq!((verdict.acknowledged, verdict.requests, delays.len()), (40, 8, 4));
         }
+    }
+
+    #[test]
+    fn a_point_may_name_its_time_first() {
+        let (ledger, payloads) = ledger(SignalKind::Metrics);
+        let mut body = payloads.body(0);
+        let places: Vec<usize> = ledger.mark.find_iter(&body).collect();
+        for at in places {
+            // A tag and eight bytes each.
+            body[at - 1..at + 17].rotate_left(9);
+        }
+        ledger.acknowledged(0);
+        ledger.arrived(0, body.len(), Some(&body));
+        ledger.arrived(1, body.len(), Some(&body));
+        let (verdict, _) = ledger.close();
+        assert!(verdict.is_exact(), "{verdict:?}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Payloads {
         let template = &self.templates[(request % self.templates.len() as u64) as usize];
         let mut bytes = template.bytes.clone();
         for (number, at) in (request * self.per_request..).zip(&template.numbers) {
-            bytes[*at..at + 8].copy_from_slice(&number.to_be_bytes());
+            bytes[*at..at + 8].copy_from_slice(&(number + 1).to_be_bytes());
         }
         bytes
     }

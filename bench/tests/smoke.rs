@@ -19,3 +19,15 @@ fn the_floor_brings_every_item_once() {
         assert!(outcome.verdict.wire_bytes > 0 && outcome.peak > 0);
     }
 }
+
+#[test]
+fn every_description_can_be_read_and_speaks_otlp() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/peers")).expect("a directory") {
+        let file = entry.expect("a file").path();
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let peer =
+            Peer::parse(&name, Path::new("x"), &std::fs::read_to_string(&file).expect("text")).expect("a description");
+        let plain = rows().into_iter().find(|row| row.name == "traces-100-plain").expect("a row");
+        assert!(peer.can(&plain), "{name}");
+    }
+}
