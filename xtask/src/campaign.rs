@@ -31,7 +31,7 @@ has arrived, nothing else has, what came twice was under way at a fault, and the
   clock         the wall clock jumps by an hour, ten years, to 1970 and 2038 (300 times; needs libfaketime)
   pause         SIGSTOP and SIGCONT (20 times, once for longer than every deadline)
   shutdown      SIGTERM with a healthy and a dead back end (100 times each)
-  slow-clients  clients of one byte a second (1000)
+  slow-clients  clients of one byte a second, and of none (1000)
   http2         rapid reset, endless headers, pings, settings, open streams, empty frames (200000 frames of each)
   overload      as much as comes, for 120 seconds, one destination dead, in a control group of 200 MB
 

@@ -73,7 +73,7 @@ async fn slow_clients_are_no_burden_to_others() {
         for client in slow {
             longest = longest.max(client.await.unwrap());
         }
-        assert!(longest < Duration::from_secs(60), "{what}: a slow client was borne with for {longest:?}");
+        assert!(longest < Duration::from_secs(90), "{what}: a slow client was borne with for {longest:?}");
     } else {
         slow.into_iter().for_each(|client| client.abort());
     }
