@@ -76,9 +76,9 @@ impl fmt::Display for Capability {
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// Those of this process; none if it cannot be found out.
+    /// Those of this thread, which a program may have reduced; none if it cannot be found out.
     pub fn own() -> Self {
-        Self::in_status(Path::new("/proc/self/status")).unwrap_or_default()
+        Self::in_status(Path::new("/proc/thread-self/status")).unwrap_or_default()
     }
 
     fn in_status(path: &Path) -> Option<Self> {

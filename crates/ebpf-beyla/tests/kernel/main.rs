@@ -8,6 +8,7 @@
 
 mod cost;
 mod exchange;
+mod privileges;
 mod processes;
 mod seen;
 mod tls;
