@@ -7,8 +7,17 @@ use anyhow::{Context, Result, ensure};
 /// With this as its first argument, this program is `corten`.
 pub(crate) const AS_CORTEN: &str = "--as-corten";
 
-const COMMANDS: &[&str] =
-    &["run", "validate", "fmt", "exporter", "exporter node", "exporter nixos", "exporter systemd", "completion"];
+const COMMANDS: &[&str] = &[
+    "run",
+    "validate",
+    "fmt",
+    "exporter",
+    "exporter node",
+    "exporter nixos",
+    "exporter systemd",
+    "doctor ebpf",
+    "completion",
+];
 
 pub(crate) fn page() -> Result<String> {
     let mut out = String::from("# The command line\n\n");

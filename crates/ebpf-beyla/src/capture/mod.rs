@@ -3,6 +3,7 @@
 //! [`Capture`] is the running whole; [`Records`] is where its records come out, [`Capture::verdict`] the way back.
 
 mod control;
+pub mod doctor;
 mod hooks;
 mod losses;
 mod outlet;

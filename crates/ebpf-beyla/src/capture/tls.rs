@@ -127,6 +127,17 @@ impl Probes {
     }
 }
 
+/// Puts a probe onto a function of our own C library and takes it away again: whether probes are allowed at all.
+pub(super) fn attach_to_own(loaded: &Loaded, kind: ProbeKind) -> Result<(), LoadError> {
+    let own = Details::of(std::process::id()).mappings();
+    let library = own.iter().find(|mapping| mapping.path.contains("/libc.so"));
+    let library = library.ok_or_else(|| LoadError::found("a probe", "our own C library is not to be found"))?;
+    let path = Path::new(&library.path);
+    let places = symbols::functions(path, &["getpid"]).map_err(|reason| LoadError::found("a probe", reason))?;
+    let offsets = places.values().filter_map(|offset| usize::try_from(*offset).ok()).collect();
+    Probes::new(kind).put(loaded, path, "tls_freed", false, offsets).map(drop)
+}
+
 /// The file as we can open it: through the process's own root, or by its name where that is closed to us.
 fn reachable(details: Details, path: &str) -> PathBuf {
     let inside = details.file(path);

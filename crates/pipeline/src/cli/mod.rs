@@ -3,6 +3,7 @@
 #[cfg(feature = "ebpf")]
 mod beyla;
 mod completion;
+mod doctor;
 mod errors;
 #[cfg(feature = "source-node")]
 mod exporter;
@@ -87,6 +88,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("tools", matches)) => tools::run(matches),
         #[cfg(feature = "ebpf")]
         Some(("beyla", matches)) => beyla::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
         _ => {
             print(&format!("{}\n", command().render_help()));
@@ -119,6 +121,7 @@ pub(crate) fn command() -> Command {
         .subcommand(format::command())
         .subcommand(validate::command())
         .subcommand(tools::command())
+        .subcommand(doctor::command())
         .subcommand(completion::command());
     #[cfg(feature = "source-node")]
     let command = command.subcommand(exporter::command());
