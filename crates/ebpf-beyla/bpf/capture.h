@@ -106,7 +106,7 @@ __noinline int pieces(__u32 slot)
 		__u64 at = call->at;
 		barrier();
 		if (call->owner != bpf_get_current_pid_tgid()) {
-			lose(LOST_NO_STATE);
+			lose(LOST_MISSED);
 			return 0;
 		}
 		__u32 count = most > PIECE ? PIECE : most;

@@ -9,7 +9,7 @@ enum { FAMILY_V4 = 0, FAMILY_V6 = 1, FAMILY_UNIX = 2 };
 enum { ROLE_UNKNOWN = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
 enum { END_LOCAL_FIN = 0, END_REMOTE_FIN = 1, END_GONE = 2 };
 // Reasons, in the order of the list in codec.rs; user space finds the other ones itself.
-enum { LOST_RING_FULL = 0, LOST_NO_STATE = 1, LOST_UNREADABLE = 2, LOST_REASONS = 3 };
+enum { LOST_RING_FULL = 0, LOST_NO_STATE = 1, LOST_UNREADABLE = 2, LOST_MISSED = 3, LOST_REASONS = 4 };
 
 // Longest piece, longest head, and how much of later calls.
 enum { PIECE = 4096, HEAD = 8192, MORE = 256 };

@@ -304,7 +304,8 @@ pub enum Loss {
     NoState,
     /// The bytes could not be read (paged out, or gone); the record came without them.
     Unreadable,
-    /// The kernel skipped a hook because the same one was running on that processor.
+    /// A hook was interrupted by the same one on that processor, for another thread; what it had noted was gone. (Where
+    /// the kernel itself skips the second one, nobody counts it.)
     Missed,
     /// A record came that could not be decoded.
     Malformed,

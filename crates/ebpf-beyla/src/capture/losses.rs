@@ -12,7 +12,7 @@ use super::outlet::Outlet;
 use crate::record::{Event, Head, Loss, Lost, Record, Throttled};
 
 /// `lost` of `bpf/settings.h`, in its order.
-const REASONS: [Loss; 3] = [Loss::RingFull, Loss::NoState, Loss::Unreadable];
+const REASONS: [Loss; 4] = [Loss::RingFull, Loss::NoState, Loss::Unreadable, Loss::Missed];
 
 /// What has been said so far.
 pub(super) struct Counters {
