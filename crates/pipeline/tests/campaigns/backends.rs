@@ -48,7 +48,7 @@ impl Ends {
                 Answer::Ok => {}
                 Answer::Partial(rejected, _) => ends.partly += (*rejected as usize).min(names.len()),
                 Answer::Status(413, _) if names.len() > 1 => continue,
-                Answer::Status(429 | 502 | 503 | 504, _) | Answer::Hang => continue,
+                Answer::Status(429 | 502 | 503 | 504, _) | Answer::Hang | Answer::Written(..) => continue,
                 Answer::Status(..) => {
                     names.into_iter().for_each(|name| *ends.refused.entry(name).or_default() += 1);
                     continue;
