@@ -89,8 +89,8 @@ async fn spans_become_series_that_count_on_over_a_reload() {
     let mut sender = Sender::new(door, Protocol::Http1);
     let body = data::traces(["ping".to_owned()], 0).encode_to_vec();
     let calls = |value: f64| {
-        let points = metrics(&sink, "test_calls_total").into_iter().flat_map(sums);
-        points.filter(|point| point.value == Some(Value::AsDouble(value))).last()
+        let mut points = metrics(&sink, "test_calls_total").into_iter().flat_map(sums);
+        points.rfind(|point| point.value == Some(Value::AsDouble(value)))
     };
     assert!(sender.send(SignalKind::Traces, body.clone()).await.unwrap().is_success());
     let first = eventually("one call", || calls(1.0));

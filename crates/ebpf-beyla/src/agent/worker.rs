@@ -168,7 +168,13 @@ impl Worker {
                 self.teller.forget(pid);
                 self.processes.exit(pid);
             }
-            _ => self.interpreter.take(record),
+            _ => {
+                if matches!(&record.event, Event::Open(open) if open.encrypted) {
+                    // The library may have been loaded after the process was looked at.
+                    self.watch_tls(pid);
+                }
+                self.interpreter.take(record);
+            }
         }
     }
 
@@ -194,9 +200,14 @@ impl Worker {
                 return;
             }
         }
-        if matches!(decision, Decision::Observe(_))
-            && let Err(error) = self.capture.watch_tls(pid)
-        {
+        if matches!(decision, Decision::Observe(_)) {
+            self.watch_tls(pid);
+        }
+    }
+
+    /// Watches the process's TLS library; one that was watched or has failed before is not tried again.
+    fn watch_tls(&self, pid: u32) {
+        if let Err(error) = self.capture.watch_tls(pid) {
             tracing::warn!(pid, %error, "what the process sends through TLS cannot be observed; it runs on untouched");
         }
     }
