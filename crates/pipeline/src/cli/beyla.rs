@@ -115,6 +115,8 @@ impl Made {
             }
             None => LISTEN.to_owned(),
         };
+        // As a person would keep it.
+        let config = corten_syntax::format(&config).unwrap_or(config);
         Ok(Self { config, listen, notes })
     }
 }
@@ -242,10 +244,10 @@ mod tests {
     fn the_variables_of_a_unit_make_a_configuration() {
         let made = made(&[("BEYLA_OPEN_PORT", "4320,8080"), ("BEYLA_SERVICE_NAME", "workstation-services")]).unwrap();
         for line in [
-            "      name = \"workstation-services\"",
-            "      open_ports = \"4320,8080\"",
-            "    traces  = [otelcol.exporter.otlphttp.traces.input]",
-            "    endpoint = \"http://127.0.0.1:4318\"",
+            "\t\t\tname       = \"workstation-services\"",
+            "\t\t\topen_ports = \"4320,8080\"",
+            "\t\ttraces  = [otelcol.exporter.otlphttp.traces.input]",
+            "\t\tendpoint = \"http://127.0.0.1:4318\"",
         ] {
             assert!(made.config.lines().any(|seen| seen == line), "{line} in\n{}", made.config);
         }
@@ -265,13 +267,13 @@ mod tests {
         ])
         .unwrap();
         for line in [
-            "      name = \"a\\\"b\"",
-            "      open_ports = \"2\"",
+            "\t\t\tname       = \"a\\\"b\"",
+            "\t\t\topen_ports = \"2\"",
             "otelcol.exporter.otlp \"traces\" {",
-            "    endpoint = \"collector:4317\"",
+            "\t\tendpoint = \"collector:4317\"",
             "otelcol.exporter.otlphttp \"metrics\" {",
-            "  metrics_endpoint = \"https://m.example/v1/metrics\"",
-            "      \"x-b\" = \"2\",",
+            "\tmetrics_endpoint = \"https://m.example/v1/metrics\"",
+            "\t\t\t\"x-b\" = \"2\",",
         ] {
             assert!(made.config.lines().any(|seen| seen == line), "{line} in\n{}", made.config);
         }
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_formatted_as_the_language_likes_it() {
+    fn the_configuration_is_one() {
         let made = made(&[("BEYLA_OPEN_PORT", "80"), ("OTEL_TRACES_SAMPLER", "always_on")]).unwrap();
         let formatted = corten_syntax::format(&made.config).expect("a configuration");
         assert_eq!(formatted, made.config);
