@@ -91,6 +91,11 @@ impl Lane {
         }
     }
 
+    /// Whether the last call has bytes that were not told of.
+    pub fn is_pending(&self) -> bool {
+        self.call_end > self.expected
+    }
+
     /// Goes over bytes that the protocol does not need, as far as a call has accounted for them; how many there were.
     /// Pieces of them that still come are not told.
     pub fn claim(&mut self, wanted: u64) -> u64 {

@@ -4,10 +4,12 @@ use super::exchange::{Ends, Exchange};
 use super::http1::{Conversation, head};
 use super::http2::{Connection, frame};
 use super::lane::{Lane, Moment, Segment};
-use crate::record::{Data, Direction, Mode, Open, PIECE, Role};
+use crate::record::{Data, Direction, Mode, Open, Role};
 
 /// After how many calls that are no protocol we know a stream is left alone.
 const TRIES: u8 = 8;
+/// How long after the last record all pieces of a call have come, in nanoseconds.
+const SETTLED: u64 = 50_000_000;
 /// Bodies shorter than this are captured rather than asked to be skipped.
 const WORTH_SKIPPING: u64 = 4096;
 
@@ -86,11 +88,12 @@ impl Stream {
 
     /// Whether time passing may end something.
     pub fn is_restless(&self) -> bool {
-        match &self.talk {
+        let speaks = match &self.talk {
             Talk::Http1(talk) => talk.is_restless(),
             Talk::Http2(talk) => talk.is_restless(),
-            _ => false,
-        }
+            Talk::Unknown(_) | Talk::Other => return false,
+        };
+        speaks || self.lanes.iter().any(Lane::is_pending)
     }
 
     /// Exchanges that could not be followed, since the last time this was asked.
@@ -104,6 +107,11 @@ impl Stream {
 
     /// Takes a record; what the kernel should do differently from now on is returned.
     pub fn take(&mut self, data: &Data<'_>, moment: Moment, out: &mut Vec<Exchange>) -> Option<Wish> {
+        if data.turn && !matches!(self.talk, Talk::Http2(_)) {
+            // The other direction's call has ended; over HTTP/2 both may go on at once.
+            let other = if data.direction == Direction::Send { Direction::Receive } else { Direction::Send };
+            self.settle(other, Moment { time: self.used, ..moment }, out);
+        }
         self.used = moment.time;
         let way = data.direction as usize;
         let mut lane = std::mem::take(&mut self.lanes[way]);
@@ -111,9 +119,6 @@ impl Stream {
         let claimed = lane.claim(self.skippable(data.direction));
         if claimed > 0 {
             self.segment(data.direction, Segment::Gap { len: claimed, call_end: false }, moment, out);
-        }
-        if data.bytes.len() < PIECE {
-            lane.settle(moment, |segment, moment| self.segment(data.direction, segment, moment, out));
         }
         let beyond = lane.position().saturating_add(self.skippable(data.direction));
         let worth = self.skippable(data.direction) >= WORTH_SKIPPING && beyond > self.skip[way];
@@ -144,6 +149,9 @@ impl Stream {
 
     /// The stream has ended.
     pub fn close(&mut self, time: u64, out: &mut Vec<Exchange>) {
+        let moment = Moment { time: self.used, ..Moment::default() };
+        self.settle(Direction::Send, moment, out);
+        self.settle(Direction::Receive, moment, out);
         match &mut self.talk {
             Talk::Http1(talk) => talk.close(time, out),
             Talk::Http2(talk) => talk.close(time, out),
@@ -153,11 +161,23 @@ impl Stream {
 
     /// Time has passed.
     pub fn sweep(&mut self, now: u64, out: &mut Vec<Exchange>) {
+        if now.saturating_sub(self.used) >= SETTLED {
+            let moment = Moment { time: self.used, ..Moment::default() };
+            self.settle(Direction::Send, moment, out);
+            self.settle(Direction::Receive, moment, out);
+        }
         match &mut self.talk {
             Talk::Http1(talk) => talk.sweep(now, out),
             Talk::Http2(talk) => talk.sweep(now, out),
             _ => {}
         }
+    }
+
+    /// What was left of the last call will not come any more.
+    fn settle(&mut self, direction: Direction, moment: Moment, out: &mut Vec<Exchange>) {
+        let mut lane = std::mem::take(&mut self.lanes[direction as usize]);
+        lane.settle(moment, |segment, moment| self.segment(direction, segment, moment, out));
+        self.lanes[direction as usize] = lane;
     }
 
     /// Which way requests go.

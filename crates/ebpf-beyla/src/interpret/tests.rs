@@ -124,6 +124,36 @@ fn a_stream_that_was_joined_midway_tells_its_role_itself() {
 }
 
 #[test]
+fn a_call_may_come_in_short_pieces() {
+    let mut kernel = Kernel::new();
+    kernel.open(1, Role::Server);
+    kernel.receive(1, b"GET /pieces HTTP/1.1\r\n\r\n");
+    // A head in two segments of a gathered write, and a chunked body behind it.
+    let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut offset = 0;
+    for piece in [&whole[..10], &whole[10..47], &whole[47..]] {
+        let left = u32::try_from(whole.len() - offset).unwrap();
+        let (call_start, turn) = (offset == 0, offset == 0);
+        let data = Data { call_start, turn, offset: offset as u64, left, bytes: piece, ..Data::default() };
+        kernel.event(1, Event::Data(data));
+        offset += piece.len();
+    }
+    assert_eq!(kernel.seen(), [("/pieces".to_owned(), Some(200), 3, Role::Server)]);
+}
+
+#[test]
+fn what_was_left_of_a_call_is_settled_by_time() {
+    let mut kernel = Kernel::new();
+    kernel.open(1, Role::Server);
+    kernel.receive(1, b"GET /c HTTP/1.1\r\n\r\n");
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n";
+    kernel.call(1, Direction::Send, head, head.len() + 1000 + 2 + 5, false);
+    assert!(kernel.seen().is_empty());
+    kernel.interpreter.sweep(kernel.time + 50_000_000);
+    assert_eq!(kernel.seen(), [("/c".to_owned(), Some(200), 1000, Role::Server)]);
+}
+
+#[test]
 fn other_protocols_are_left_alone() {
     let mut kernel = Kernel::new();
     kernel.open(1, Role::Server);
