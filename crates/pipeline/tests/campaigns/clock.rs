@@ -64,6 +64,8 @@ async fn a_clock_that_jumps_stops_and_loses_nothing() {
     load.more(50);
     let mut book = load.finish().await;
     drained(&collector, door, &[&sink], &mut book).await;
+    // What lies in the log of the batch is not among what is queued before it is replayed.
+    book.arrive(&[&sink]);
     conserved(&collector, "sink", &what);
     let found = book.compare(&sink.span_names(), kills * 20, &what);
     println!("{jumps} jumps, {kills} kills: {book}; 0 lost, {} twice", found.twice);

@@ -68,6 +68,8 @@ async fn without_descriptors_nothing_acknowledged_is_lost() {
     load.more(100);
     let mut book = load.finish().await;
     drained(&collector, door, &[&sink], &mut book).await;
+    // What lies in the log of the batch is not among what is queued before it is replayed.
+    book.arrive(&[&sink]);
     let counts = conserved(&collector, "sink", &what);
     assert_eq!(counts.dropped + counts.rejected, 0.0, "{what}: {counts:?}");
     let found = book.compare(&sink.span_names(), (kills + 1) * 20, &what);
