@@ -86,6 +86,7 @@ pub(super) fn notes(args: &EbpfArguments) -> Vec<Note> {
     );
     say(args.metrics.network.is_some(), "metrics.network", not("metrics of network flows"));
     say(args.metrics.native_histogram.is_some(), "metrics.native_histogram", not("native histograms of requests"));
+    say(args.metrics.buckets != Default::default(), "metrics.buckets", not("choosing the boundaries of histograms"));
     say(!args.filters.network.is_empty(), "filters.network", not("metrics of network flows"));
     say(
         args.attributes.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.enable == "true"),

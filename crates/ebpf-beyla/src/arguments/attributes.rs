@@ -14,10 +14,10 @@ pub struct AttributesArguments {
     /// `service.instance.id`
     #[arg(block)]
     pub instance_id: InstanceIdArguments,
-    /// Which attributes are told, by metric.
+    /// Which attributes are told, by metric; only `url.query` of `traces` can be chosen.
     #[arg(block)]
     pub select: Vec<SelectArguments>,
-    /// `host.id`
+    /// `host.id` (not implemented)
     #[arg(block)]
     pub host_id: HostIdArguments,
     /// Accepted and without effect.
@@ -77,7 +77,7 @@ impl AttributesArguments {
 /// `attributes` > `host_id`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Arguments)]
 pub struct HostIdArguments {
-    /// The machine's id.
+    /// The machine's id: accepted and without effect.
     #[arg(name = "override")]
     pub overridden: String,
 }

@@ -38,7 +38,7 @@ pub struct DiscoveryArguments {
     pub default_exclude_services: Vec<InstrumentArguments>,
     /// Leave processes alone that export OTLP themselves.
     pub exclude_otel_instrumented_services: bool,
-    /// Leave them out of span metrics too.
+    /// Accepted and without effect: span metrics are not made.
     pub exclude_otel_instrumented_services_span_metrics: bool,
     /// Accepted and without effect: programs in Go are observed like all others.
     pub skip_go_specific_tracers: bool,
@@ -54,7 +54,7 @@ pub struct DiscoveryArguments {
     pub disabled_route_harvesters: Vec<String>,
     /// Accepted and without effect.
     pub route_harvester_timeout: Duration,
-    /// Programs below these directories are not observed.
+    /// Accepted and without effect: a program of the system is observed if a rule chooses it.
     pub excluded_linux_system_paths: Vec<String>,
 }
 

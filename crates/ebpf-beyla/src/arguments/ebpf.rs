@@ -25,7 +25,7 @@ pub struct EbpfTuning {
     pub wakeup_len: u32,
     /// Accepted and without effect: heads are always read.
     pub track_request_headers: bool,
-    /// How long a request may be without a response before it is told as failed; 0 is for ever.
+    /// Accepted and without effect: a request without a response is told when its connection ends.
     pub http_request_timeout: Duration,
     /// Who tells a server which trace its request belongs to.
     pub context_propagation: ContextPropagation,
@@ -33,7 +33,7 @@ pub struct EbpfTuning {
     pub high_request_volume: bool,
     /// Accepted and without effect: SQL is not read.
     pub heuristic_sql_detect: bool,
-    /// Do not join calls with the requests that they are made for.
+    /// Accepted and without effect: calls are joined with the requests that they are made for.
     pub disable_black_box_cp: bool,
     /// Accepted and without effect.
     pub batch_length: u32,

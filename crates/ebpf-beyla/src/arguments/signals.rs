@@ -56,9 +56,9 @@ pub struct MetricsArguments {
     pub features: Vec<String>,
     /// Which protocols: `http`, `grpc`; `*` is all.
     pub instrumentations: Vec<String>,
-    /// Tell the service graph of requests of a service to itself.
+    /// Accepted and without effect: requests of a service to itself are in the service graph.
     pub allow_service_graph_self_references: bool,
-    /// Labels of the resource to add to each series.
+    /// Accepted and without effect: labels of the resource are in `target_info`.
     pub extra_resource_labels: Vec<String>,
     /// Accepted and without effect.
     pub extra_span_resource_labels: Vec<String>,
@@ -66,7 +66,7 @@ pub struct MetricsArguments {
     pub exemplar_filter: String,
     /// How long a series stays that nothing is counted in.
     pub ttl: Duration,
-    /// Upper boundaries of histograms.
+    /// Upper boundaries of histograms (not implemented).
     #[arg(block)]
     pub buckets: BucketsArguments,
     /// Native histograms (not implemented).
@@ -132,14 +132,14 @@ impl MetricsArguments {
     }
 }
 
-/// `metrics` > `buckets`: empty keeps the default.
+/// `metrics` > `buckets`: read and not used, the boundaries are the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Arguments)]
 pub struct BucketsArguments {
-    /// Of durations, in seconds.
+    /// Of durations, in seconds: accepted and without effect.
     pub duration_histogram: Vec<f64>,
-    /// Of request bodies, in bytes.
+    /// Of request bodies, in bytes: accepted and without effect.
     pub request_size_histogram: Vec<f64>,
-    /// Of response bodies, in bytes.
+    /// Of response bodies, in bytes: accepted and without effect.
     pub response_size_histogram: Vec<f64>,
     /// Accepted and without effect.
     pub stat_tcp_rtt_histogram: Vec<f64>,

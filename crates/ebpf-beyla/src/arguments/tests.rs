@@ -43,6 +43,8 @@ fn what_is_not_done_is_said() {
     });
     let fields: Vec<_> = args.notes().into_iter().flat_map(|note| note.fields).collect();
     assert_eq!(fields, ["injector", "metrics.features", "ebpf.context_propagation"]);
+    let args = with(|args| args.metrics.buckets.duration_histogram = vec![1.0]);
+    assert_eq!(args.notes().len(), 1);
 }
 
 #[test]
