@@ -157,15 +157,15 @@ impl<C: Census> Processes<C> {
     }
 
     fn choose(&self, facts: &Facts) -> Option<Observed> {
-        let chosen = self.selection.choose(facts)?;
-        let at = self.selection.include.iter().position(|rule| std::ptr::eq(rule, chosen.by));
+        let rule = self.selection.choose(facts)?;
+        let at = self.selection.include.iter().position(|known| std::ptr::eq(known, rule));
         let sampler =
             at.and_then(|at| self.samplers.get(at)).filter(|sampler| **sampler != SamplerArguments::default());
         let around = Surroundings { host: &self.host, container: None };
         Some(Observed {
-            service: Arc::new(service(facts, chosen.by, around)),
-            traces: self.traces && chosen.by.exports("traces"),
-            metrics: chosen.by.exports("metrics"),
+            service: Arc::new(service(facts, rule, around)),
+            traces: self.traces && rule.exports("traces"),
+            metrics: rule.exports("metrics"),
             sampler: sampler.unwrap_or(&self.default_sampler).clone(),
         })
     }

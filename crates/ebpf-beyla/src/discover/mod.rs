@@ -17,4 +17,4 @@ pub mod selector;
 pub use facts::Facts;
 pub use language::Language;
 pub use ports::Ports;
-pub use selector::{Chosen, Pattern, Selection, Selector};
+pub use selector::{Pattern, Selection, Selector};

@@ -108,20 +108,13 @@ pub struct Selection {
     pub default_exclude: Vec<Selector>,
 }
 
-/// A process that is observed.
-#[derive(Debug, Clone, Copy)]
-pub struct Chosen<'a> {
-    /// By which rule.
-    pub by: &'a Selector,
-}
-
 impl Selection {
-    /// Whether a process is observed, and by which rule.
-    pub fn choose(&self, process: &Facts) -> Option<Chosen<'_>> {
+    /// The rule by which a process is observed, if it is.
+    pub fn choose(&self, process: &Facts) -> Option<&Selector> {
         if self.exclude.iter().chain(&self.default_exclude).any(|rule| rule.matches(process)) {
             return None;
         }
-        self.include.iter().find(|rule| rule.matches(process)).map(|by| Chosen { by })
+        self.include.iter().find(|rule| rule.matches(process))
     }
 }
 
@@ -174,7 +167,7 @@ mod tests {
             rule.ports = Ports::parse("8080").unwrap();
         });
         let selection = Selection { include: vec![named, everything], ..Selection::default() };
-        assert_eq!(selection.choose(&process()).unwrap().by.name, "shop");
+        assert_eq!(selection.choose(&process()).unwrap().name, "shop");
         let selection = Selection { exclude: vec![python], ..selection };
         assert!(selection.choose(&process()).is_none());
     }
