@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
-use super::power::number;
 use super::*;
 
 const RUNS: u64 = 100;
@@ -120,14 +119,7 @@ fn run(seed: u64) {
 
 #[test]
 fn each_destination_gets_its_share_whatever_happens() {
-    let seeds = match number("CORTEN_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("CORTEN_POWER_CUTS").unwrap_or(RUNS),
-    };
-    for seed in seeds {
-        let ran = std::panic::catch_unwind(|| run(seed));
-        assert!(ran.is_ok(), "CORTEN_SEED={seed} repeats it");
-    }
+    each_seed(RUNS, run);
 }
 
 #[test]

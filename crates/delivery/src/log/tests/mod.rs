@@ -17,6 +17,22 @@ use super::options::{Options, WhenFull};
 use super::sim::Sim;
 use super::{Record, Report};
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs a simulation with each seed: as many as `CORTEN_POWER_CUTS` says, or only `CORTEN_SEED`, which a failure names.
+pub(super) fn each_seed(usual: u64, run: fn(u64)) {
+    let seeds = match number("CORTEN_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("CORTEN_POWER_CUTS").unwrap_or(usual),
+    };
+    for seed in seeds {
+        let ran = std::panic::catch_unwind(|| run(seed));
+        assert!(ran.is_ok(), "CORTEN_SEED={seed} repeats it");
+    }
+}
+
 /// Small segments.
 pub(super) fn options() -> Options {
     Options { max_bytes: Some(512 << 10), retry_after: Duration::ZERO, ..Options::default() }

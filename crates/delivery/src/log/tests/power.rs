@@ -10,10 +10,6 @@ use super::*;
 const RUNS: u64 = 300;
 const KINDS: u8 = 3;
 
-pub(super) fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 #[derive(Default)]
 struct Oracle {
     issued: u64,
@@ -126,14 +122,7 @@ fn run(seed: u64) {
 
 #[test]
 fn what_was_acknowledged_survives_every_power_cut() {
-    let seeds = match number("CORTEN_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("CORTEN_POWER_CUTS").unwrap_or(RUNS),
-    };
-    for seed in seeds {
-        let ran = std::panic::catch_unwind(|| run(seed));
-        assert!(ran.is_ok(), "CORTEN_SEED={seed} repeats it");
-    }
+    each_seed(RUNS, run);
 }
 
 #[test]
