@@ -9,6 +9,7 @@ mod decode;
 mod schema;
 pub(crate) mod slot;
 mod types;
+mod unread;
 
 pub use body::{AttributeItem, BlockItem, Body, Item};
 pub use bytes::ByteSize;
@@ -16,6 +17,7 @@ pub use decode::{check, decode, decode_known};
 pub use schema::{AttributeField, BlockField, Field, FieldKind, FlattenField, Repeat, Schema};
 pub use slot::Labelled;
 pub use types::{Attribute, Enumeration, ValueError};
+pub use unread::Unread;
 
 use std::any::Any;
 
@@ -25,7 +27,7 @@ use std::any::Any;
 /// |---|---|
 /// | `#[arg(name = "x")]` | the name in the file, if it is not the field's |
 /// | `#[arg(required)]` | must be written |
-/// | `#[arg(block)]` | a block: `B` (its defaults hold when not written), `Option<B>`, `Vec<B>`, `Vec<Labelled<B>>` |
+/// | `#[arg(block)]` | a block: `B` (its defaults hold when not written), `Option<B>`, `Vec<B>`, `Vec<Labelled<B>>`, [`Unread`] |
 /// | `#[arg(flatten)]` | the fields of another `Arguments` struct, at this level |
 /// | `#[arguments(validate)]` on the struct | calls `fn validate(&self) -> Result<(), Invalid>` of the struct |
 ///

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use corten_component::arguments::Unread;
 use corten_component::{Arguments, Invalid};
 use corten_net::args::DebugMetrics;
-use corten_syntax::{Secret, nearest};
+use corten_syntax::nearest;
 
 use crate::OutputArguments;
 
@@ -23,130 +24,60 @@ impl AttributeToggle {
     const ON: Self = Self { enabled: true };
 }
 
-macro_rules! toggles {
-    ($(#[$doc:meta])* $name:ident { $($field:ident = $text:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Arguments)]
-        pub struct $name {
-            $(
-                #[doc = concat!("`", $text, "`.")]
-                #[arg(block, name = $text)]
-                pub $field: AttributeToggle,
-            )*
-        }
-    };
-}
-
-toggles!(
-    /// The attributes of the system detector.
-    SystemAttributes {
-        host_arch = "host.arch",
-        host_cpu_cache_l2_size = "host.cpu.cache.l2.size",
-        host_cpu_family = "host.cpu.family",
-        host_cpu_model_id = "host.cpu.model.id",
-        host_cpu_model_name = "host.cpu.model.name",
-        host_cpu_stepping = "host.cpu.stepping",
-        host_cpu_vendor_id = "host.cpu.vendor.id",
-        host_id = "host.id",
-        host_interface = "host.interface",
-        host_ip = "host.ip",
-        host_mac = "host.mac",
-        host_name = "host.name",
-        os_build_id = "os.build.id",
-        os_description = "os.description",
-        os_name = "os.name",
-        os_type = "os.type",
-        os_version = "os.version",
-    }
-);
-
-toggles!(
-    /// The attributes of detectors that Corten does not have; they are read so that a file which configures such a
-    /// detector without selecting it is understood.
-    OtherAttributes {
-        aws_ecs_cluster_arn = "aws.ecs.cluster.arn",
-        aws_ecs_launchtype = "aws.ecs.launchtype",
-        aws_ecs_task_arn = "aws.ecs.task.arn",
-        aws_ecs_task_family = "aws.ecs.task.family",
-        aws_ecs_task_id = "aws.ecs.task.id",
-        aws_ecs_task_revision = "aws.ecs.task.revision",
-        aws_log_group_arns = "aws.log.group.arns",
-        aws_log_group_names = "aws.log.group.names",
-        aws_log_stream_arns = "aws.log.stream.arns",
-        aws_log_stream_names = "aws.log.stream.names",
-        azure_resourcegroup_name = "azure.resourcegroup.name",
-        azure_vm_name = "azure.vm.name",
-        azure_vm_scaleset_name = "azure.vm.scaleset.name",
-        azure_vm_size = "azure.vm.size",
-        cloud_account_id = "cloud.account.id",
-        cloud_availability_zone = "cloud.availability_zone",
-        cloud_platform = "cloud.platform",
-        cloud_provider = "cloud.provider",
-        cloud_region = "cloud.region",
-        deployment_environment = "deployment.environment",
-        faas_id = "faas.id",
-        faas_instance = "faas.instance",
-        faas_max_memory = "faas.max_memory",
-        faas_name = "faas.name",
-        faas_version = "faas.version",
-        gcp_cloud_run_job_execution = "gcp.cloud_run.job.execution",
-        gcp_cloud_run_job_task_index = "gcp.cloud_run.job.task_index",
-        gcp_gce_instance_group_manager_name = "gcp.gce.instance.group_manager.name",
-        gcp_gce_instance_group_manager_region = "gcp.gce.instance.group_manager.region",
-        gcp_gce_instance_group_manager_zone = "gcp.gce.instance.group_manager.zone",
-        gcp_gce_instance_hostname = "gcp.gce.instance.hostname",
-        gcp_gce_instance_name = "gcp.gce.instance.name",
-        heroku_app_id = "heroku.app.id",
-        heroku_dyno_id = "heroku.dyno.id",
-        heroku_release_commit = "heroku.release.commit",
-        heroku_release_creation_timestamp = "heroku.release.creation_timestamp",
-        host_id = "host.id",
-        host_image_id = "host.image.id",
-        host_image_name = "host.image.name",
-        host_name = "host.name",
-        host_type = "host.type",
-        k8s_cluster_name = "k8s.cluster.name",
-        k8s_cluster_uid = "k8s.cluster.uid",
-        k8s_node_name = "k8s.node.name",
-        k8s_node_uid = "k8s.node.uid",
-        oracle_cloud_realm = "oracle_cloud.realm",
-        os_type = "os.type",
-        service_instance_id = "service.instance.id",
-        service_name = "service.name",
-        service_version = "service.version",
-    }
-);
-
-/// A detector that Corten does not have. It is read, and selecting it is an error.
-#[derive(Debug, Clone, Default, PartialEq, Arguments)]
-pub struct OtherDetector {
-    /// Without effect.
-    pub address: String,
-    /// Without effect.
-    pub datacenter: String,
-    /// Without effect.
-    pub token: Secret,
-    /// Without effect.
-    pub namespace: String,
-    /// Without effect.
-    pub meta: Vec<String>,
-    /// Without effect.
-    pub tags: Vec<String>,
-    /// Without effect.
-    pub labels: Vec<String>,
-    /// Without effect.
-    pub max_attempts: i64,
-    /// Without effect.
-    pub max_backoff: Duration,
-    /// Without effect.
-    pub fail_on_missing_metadata: bool,
-    /// Without effect.
-    pub tags_from_imds: bool,
-    /// Without effect.
-    pub node_from_env_var: String,
-    /// Without effect.
-    #[arg(block)]
-    pub resource_attributes: OtherAttributes,
+/// The attributes of the system detector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Arguments)]
+pub struct SystemAttributes {
+    /// The architecture: amd64, arm64.
+    #[arg(block, name = "host.arch")]
+    pub host_arch: AttributeToggle,
+    /// The second-level cache of a processor, in bytes.
+    #[arg(block, name = "host.cpu.cache.l2.size")]
+    pub host_cpu_cache_l2_size: AttributeToggle,
+    /// The processor's family.
+    #[arg(block, name = "host.cpu.family")]
+    pub host_cpu_family: AttributeToggle,
+    /// The processor's model, a number.
+    #[arg(block, name = "host.cpu.model.id")]
+    pub host_cpu_model_id: AttributeToggle,
+    /// The processor's name.
+    #[arg(block, name = "host.cpu.model.name")]
+    pub host_cpu_model_name: AttributeToggle,
+    /// The processor's stepping.
+    #[arg(block, name = "host.cpu.stepping")]
+    pub host_cpu_stepping: AttributeToggle,
+    /// The processor's maker.
+    #[arg(block, name = "host.cpu.vendor.id")]
+    pub host_cpu_vendor_id: AttributeToggle,
+    /// The machine's ID.
+    #[arg(block, name = "host.id")]
+    pub host_id: AttributeToggle,
+    /// The names of the network interfaces.
+    #[arg(block, name = "host.interface")]
+    pub host_interface: AttributeToggle,
+    /// The addresses of the machine, loopback left out.
+    #[arg(block, name = "host.ip")]
+    pub host_ip: AttributeToggle,
+    /// The hardware addresses of the machine.
+    #[arg(block, name = "host.mac")]
+    pub host_mac: AttributeToggle,
+    /// The machine's name.
+    #[arg(block, name = "host.name")]
+    pub host_name: AttributeToggle,
+    /// The build of the operating system.
+    #[arg(block, name = "os.build.id")]
+    pub os_build_id: AttributeToggle,
+    /// The operating system in words.
+    #[arg(block, name = "os.description")]
+    pub os_description: AttributeToggle,
+    /// The operating system's name.
+    #[arg(block, name = "os.name")]
+    pub os_name: AttributeToggle,
+    /// The kind of operating system: linux.
+    #[arg(block, name = "os.type")]
+    pub os_type: AttributeToggle,
+    /// The version of the operating system.
+    #[arg(block, name = "os.version")]
+    pub os_version: AttributeToggle,
 }
 
 /// The system detector.
@@ -202,9 +133,9 @@ macro_rules! arguments {
             #[arg(block)]
             pub system: SystemArguments,
             $(
-                #[doc = concat!("The detector `", $text, "`, which Corten does not have: read, and without effect.")]
+                /// A detector that Corten does not have: selecting it is an error.
                 #[arg(block, name = $text)]
-                pub $field: OtherDetector,
+                pub $field: Unread,
             )*
             /// Where data goes.
             #[arg(block, required)]
@@ -222,7 +153,7 @@ macro_rules! arguments {
                     timeout: Duration::from_secs(5),
                     fail_on_missing_metadata: false,
                     system: SystemArguments::default(),
-                    $($field: OtherDetector::default(),)*
+                    $($field: Unread,)*
                     output: OutputArguments::default(),
                     debug_metrics: DebugMetrics::default(),
                 }

@@ -6,8 +6,6 @@ mod environment;
 mod host;
 mod system;
 
-pub use arguments::{
-    AttributeToggle, OtherAttributes, OtherDetector, ResourceDetectionArguments, SystemArguments, SystemAttributes,
-};
+pub use arguments::{AttributeToggle, ResourceDetectionArguments, SystemArguments, SystemAttributes};
 pub use component::ResourceDetection;
 pub use environment::parse as parse_environment;
