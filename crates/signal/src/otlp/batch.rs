@@ -1,5 +1,6 @@
 //! The item of the OTLP path: export requests of one signal, as bytes.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt};
@@ -84,6 +85,8 @@ pub struct Batch {
     received: Received,
     /// On the heap, since most have none while they wait.
     encoded: Option<Box<Encoded>>,
+    /// Whose memory all requests lie in.
+    home: Option<NonZeroU64>,
     forms: Forms,
     receipt: Receipt,
 }
@@ -101,6 +104,7 @@ impl Batch {
             meta: None,
             received: Received::now(),
             encoded: None,
+            home: None,
             forms: Forms::default(),
             receipt: Receipt::none(),
         }
@@ -115,6 +119,7 @@ impl Batch {
 
     fn push(&mut self, request: Request) {
         if !request.bytes.is_empty() {
+            self.home = None;
             self.items += request.items;
             self.counts.push(request.items);
             self.rope.push(request.bytes);
@@ -197,6 +202,18 @@ impl Batch {
         self
     }
 
+    /// The number of the memory that all its bytes lie in, if that was said since they last changed.
+    pub fn home(&self) -> Option<NonZeroU64> {
+        self.home
+    }
+
+    /// Says that all its bytes lie in the memory of this number, so that who keeps it next need not look at each part.
+    #[must_use]
+    pub fn with_home(mut self, home: NonZeroU64) -> Self {
+        self.home = Some(home);
+        self
+    }
+
     /// The bodies that it is being sent as.
     pub(super) fn forms(&self) -> &Forms {
         &self.forms
@@ -224,7 +241,7 @@ impl Batch {
     /// `copy` must return the bytes it is given. The body as received is let go, since it lies in a network buffer.
     #[must_use]
     pub fn map_bytes(mut self, mut copy: impl FnMut(Bytes) -> Bytes) -> Self {
-        self.encoded = None;
+        (self.encoded, self.home) = (None, None);
         let old = std::mem::take(&mut self.rope);
         self.rope = old
             .into_iter()
@@ -265,6 +282,7 @@ impl Batch {
         if self.meta != other.meta {
             self.meta = None;
         }
+        self.home = self.home.filter(|home| other.home == Some(*home));
         self.received = self.received.min(other.received);
         self.items += other.items;
         self.counts.extend(other.counts);
@@ -311,6 +329,7 @@ impl Batch {
         for (index, request) in self.requests().enumerate() {
             if index < middle { first.push(request) } else { second.push(request) }
         }
+        (first.home, second.home) = (self.home, self.home);
         self.receipt.release();
         Ok((first, second))
     }
@@ -318,7 +337,7 @@ impl Batch {
     /// The batch with other requests in place of its own. The copy as received goes.
     pub(crate) fn replace_requests(mut self, requests: impl IntoIterator<Item = Request>) -> Self {
         (self.rope, self.items) = (Rope::new(), 0);
-        (self.encoded, self.forms) = (None, Forms::default());
+        (self.encoded, self.home, self.forms) = (None, None, Forms::default());
         self.counts.clear();
         requests.into_iter().for_each(|request| self.push(request));
         self
@@ -334,6 +353,7 @@ impl Batch {
             meta: self.meta.clone(),
             received: self.received,
             encoded: None,
+            home: None,
             forms: Forms::default(),
             receipt: self.receipt.clone(),
         };
@@ -453,6 +473,24 @@ mod tests {
         assert!(joined.encoded().is_none() && joined.meta().is_none());
         let copied = one.map_bytes(|bytes| Bytes::copy_from_slice(&bytes));
         assert!(copied.encoded().is_none());
+    }
+
+    #[test]
+    fn a_batch_knows_its_home_until_other_bytes_come() {
+        let [here, there] = [1, 2].map(|number| NonZeroU64::new(number).unwrap());
+        let at = |home| batch(SignalKind::Logs, b"ab", 1).with_home(home);
+        let mut joined = at(here);
+        joined.append(at(here)).unwrap();
+        assert_eq!(joined.home(), Some(here));
+        let (left, right) = joined.clone().halve().unwrap();
+        assert_eq!((left.home(), right.home()), (Some(here), Some(here)));
+        assert_eq!(joined.clone().replace_requests(at(here).requests()).home(), None, "nobody has said it of these");
+        assert_eq!(joined.clone().map_bytes(|bytes| bytes).home(), None);
+        joined.append(at(there)).unwrap();
+        assert_eq!(joined.home(), None);
+        let mut mixed = at(here);
+        mixed.append(batch(SignalKind::Logs, b"c", 1)).unwrap();
+        assert_eq!(mixed.home(), None);
     }
 
     #[test]

@@ -21,6 +21,11 @@ impl Accepted {
         &self.bytes
     }
 
+    /// The request as protobuf, taken out.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
     /// Its items.
     pub fn items(&self) -> usize {
         self.items
