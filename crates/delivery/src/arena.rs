@@ -3,9 +3,13 @@
 //! What waits must not point into a network buffer, whose rest would wait with it. A segment is charged to the
 //! [`Budget`] whole, until its last record goes; a queue copies out the stragglers of a segment that has become
 //! mostly empty ([`Arena::is_straggler`]).
+//!
+//! A few buffers that were let go are filled again rather than given back: pages that the system has to clear and map
+//! for every request cost more than what is written into them.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
@@ -28,6 +32,15 @@ const STRAGGLERS_BELOW: usize = SEGMENT_BYTES / 4;
 
 /// Bookkeeping of an owner on the heap, beside the bytes themselves.
 const RECORD_OVERHEAD: usize = 96;
+
+/// So many of the last segments are looked at when a new one is needed.
+const KEPT_SEGMENTS: usize = 16;
+
+/// So many bytes of exact buffers are kept, ...
+const KEPT_BYTES: usize = 8 << 20;
+
+/// ... none of them larger than this.
+const KEPT_BUFFER: usize = 2 << 20;
 
 type Chunks = Mutex<BTreeMap<usize, Weak<Chunk>>>;
 
@@ -61,6 +74,60 @@ impl AsRef<[u8]> for Record {
     }
 }
 
+/// The owner of an exact buffer.
+struct Whole {
+    chunk: Option<Arc<Chunk>>,
+    buffer: Vec<u8>,
+    spare: Arc<Spare>,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // Its address is forgotten before another can have it.
+        self.chunk = None;
+        self.spare.put(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// Buffers that wait to be used again: at most [`KEPT_BYTES`], which nobody is charged for.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() > KEPT_BUFFER || buffer.capacity() <= SHARED_UP_TO {
+            return;
+        }
+        buffer.clear();
+        let mut gone = Vec::new();
+        let mut spare = self.lock();
+        spare.push(buffer);
+        // The oldest go: what comes now is more like what came last.
+        while spare.iter().map(Vec::capacity).sum::<usize>() > KEPT_BYTES {
+            gone.push(spare.remove(0));
+        }
+    }
+
+    /// One that wastes little, or a new one.
+    fn get(&self, len: usize) -> Vec<u8> {
+        let mut spare = self.lock();
+        let fits = |buffer: &Vec<u8>| (len..=len + len / 16).contains(&buffer.capacity());
+        let found = spare.iter().rposition(fits).map(|at| spare.remove(at));
+        drop(spare);
+        found.unwrap_or_else(|| Vec::with_capacity(len))
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         self.chunk.live.fetch_sub(self.bytes.len(), Ordering::Relaxed);
@@ -73,17 +140,51 @@ struct Open {
     rest: BytesMut,
 }
 
+/// The ends of segments that were closed last: when all that was cut off one has gone, it can be filled again.
+#[derive(Default)]
+struct Closed(VecDeque<BytesMut>);
+
+impl Closed {
+    fn put(&mut self, rest: BytesMut) {
+        if self.0.len() == KEPT_SEGMENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(rest);
+    }
+
+    fn get(&mut self) -> Option<BytesMut> {
+        let free = self.0.iter_mut().position(|rest| rest.try_reclaim(SEGMENT_BYTES))?;
+        self.0.remove(free)
+    }
+}
+
+#[derive(Default)]
+struct Segments {
+    open: Option<Open>,
+    closed: Closed,
+}
+
 /// Where bodies are kept. One for the process; put it into the services of the host.
 pub struct Arena {
+    /// Unlike that of any other.
+    number: NonZeroU64,
     budget: Arc<Budget>,
     chunks: Arc<Chunks>,
-    open: Mutex<Option<Open>>,
+    spare: Arc<Spare>,
+    segments: Mutex<Segments>,
 }
 
 impl Arena {
     /// An empty arena that charges this budget.
     pub fn new(budget: Arc<Budget>) -> Arc<Self> {
-        Arc::new(Self { budget, chunks: Arc::default(), open: Mutex::new(None) })
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed));
+        Arc::new(Self { number, budget, chunks: Arc::default(), spare: Arc::default(), segments: Mutex::default() })
+    }
+
+    /// The number by which items remember that they lie here.
+    pub fn number(&self) -> NonZeroU64 {
+        self.number
     }
 
     /// The host's arena; without one, an arena of the whole process with a budget of [`default_limit`] bytes.
@@ -103,7 +204,20 @@ impl Arena {
     /// # Errors
     /// [`OverBudget`] when there is no room and nothing left to give up.
     pub fn store(&self, body: &[u8]) -> Result<Bytes, OverBudget> {
-        self.store_with(body, |bytes| self.budget.reserve(bytes))
+        self.gather(&[body])
+    }
+
+    /// Copies a body in that came in parts.
+    ///
+    /// # Errors
+    /// As [`Arena::store`].
+    pub fn gather(&self, parts: &[impl AsRef<[u8]>]) -> Result<Bytes, OverBudget> {
+        self.store_with(parts, |bytes| self.budget.reserve(bytes))
+    }
+
+    /// An empty buffer for a body of so many bytes, to be [adopted](Self::adopt).
+    pub fn buffer(&self, len: usize) -> Vec<u8> {
+        self.spare.get(len)
     }
 
     /// Takes a buffer over: a large one as it is, a small one by copying. A buffer with much unused capacity is
@@ -119,7 +233,7 @@ impl Arena {
         if body.capacity() > body.len() + body.len() / 16 {
             body.shrink_to_fit();
         }
-        Ok(self.exact(Bytes::from(body), charge))
+        Ok(self.exact(body, charge))
     }
 
     /// The same bytes in this arena: as they are if they lie in it already, a copy otherwise.
@@ -146,61 +260,64 @@ impl Arena {
 
     /// Copies a straggler elsewhere, if the budget has room for it now; otherwise the bytes come back as they are.
     pub fn copy_out(&self, body: Bytes) -> Bytes {
-        self.store_with(&body, |bytes| self.budget.try_reserve(bytes)).unwrap_or(body)
+        self.store_with(&[&body], |bytes| self.budget.try_reserve(bytes)).unwrap_or(body)
     }
 
     fn store_with(
         &self,
-        body: &[u8],
+        parts: &[impl AsRef<[u8]>],
         reserve: impl Fn(usize) -> Result<Reservation, OverBudget>,
     ) -> Result<Bytes, OverBudget> {
-        if body.is_empty() {
+        let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
+        let alone = || {
+            let charge = reserve(len + RECORD_OVERHEAD)?;
+            let mut buffer = self.spare.get(len);
+            parts.iter().for_each(|part| buffer.extend_from_slice(part.as_ref()));
+            Ok(self.exact(buffer, charge))
+        };
+        if len == 0 {
             return Ok(Bytes::new());
         }
-        if body.len() > SHARED_UP_TO {
-            let charge = reserve(body.len() + RECORD_OVERHEAD)?;
-            return Ok(self.exact(Bytes::copy_from_slice(body), charge));
+        if len > SHARED_UP_TO {
+            return alone();
         }
         {
-            let mut open = self.open();
-            if let Some(bytes) = append(&mut open, body) {
+            let mut segments = self.segments();
+            if let Some(bytes) = append(&mut segments.open, len, parts) {
                 return Ok(bytes);
             }
-            if open.as_ref().is_some_and(|open| open.rest.capacity() > CLOSE_BELOW) {
-                drop(open);
-                let charge = reserve(body.len() + RECORD_OVERHEAD)?;
-                return Ok(self.exact(Bytes::copy_from_slice(body), charge));
+            if segments.open.as_ref().is_some_and(|open| open.rest.capacity() > CLOSE_BELOW) {
+                drop(segments);
+                return alone();
             }
         }
         // Reserving may make a destination give up items, so no lock is held.
-        let charge = match reserve(SEGMENT_BYTES) {
-            Ok(charge) => charge,
+        let Ok(charge) = reserve(SEGMENT_BYTES) else {
             // A budget too small for a segment may still hold the body.
-            Err(_) => {
-                let charge = reserve(body.len() + RECORD_OVERHEAD)?;
-                return Ok(self.exact(Bytes::copy_from_slice(body), charge));
-            }
+            return alone();
         };
-        let rest = BytesMut::with_capacity(SEGMENT_BYTES);
+        let used = self.segments().closed.get();
+        let rest = used.unwrap_or_else(|| BytesMut::with_capacity(SEGMENT_BYTES));
         let chunk = self.chunk(rest.as_ptr() as usize, SEGMENT_BYTES, true, charge);
         let mut fresh = Some(Open { chunk, rest });
-        let bytes = append(&mut fresh, body).unwrap_or_else(|| Bytes::copy_from_slice(body));
-        let old = {
-            let mut open = self.open();
-            // Another thread may have opened one meanwhile: the emptier one stays.
-            let room = |open: &Option<Open>| open.as_ref().map_or(0, |open| open.rest.capacity());
-            if room(&fresh) >= room(&open) { std::mem::replace(&mut *open, fresh) } else { fresh }
-        };
-        if let Some(old) = old {
-            old.chunk.closed.store(true, Ordering::Relaxed);
+        let Some(bytes) = append(&mut fresh, len, parts) else { return alone() };
+        let mut segments = self.segments();
+        // Another thread may have opened one meanwhile: the emptier one stays.
+        let room = |open: &Option<Open>| open.as_ref().map_or(0, |open| open.rest.capacity());
+        if room(&fresh) >= room(&segments.open) {
+            std::mem::swap(&mut fresh, &mut segments.open);
+        }
+        if let Some(Open { chunk, rest }) = fresh {
+            chunk.closed.store(true, Ordering::Relaxed);
+            segments.closed.put(rest);
         }
         Ok(bytes)
     }
 
-    fn exact(&self, bytes: Bytes, charge: Reservation) -> Bytes {
-        let chunk = self.chunk(bytes.as_ptr() as usize, bytes.len(), false, charge);
-        chunk.live.store(bytes.len(), Ordering::Relaxed);
-        Bytes::from_owner(Record { chunk, bytes })
+    fn exact(&self, buffer: Vec<u8>, charge: Reservation) -> Bytes {
+        let chunk = self.chunk(buffer.as_ptr() as usize, buffer.len(), false, charge);
+        chunk.live.store(buffer.len(), Ordering::Relaxed);
+        Bytes::from_owner(Whole { chunk: Some(chunk), buffer, spare: Arc::clone(&self.spare) })
     }
 
     fn chunk(&self, start: usize, len: usize, shared: bool, charge: Reservation) -> Arc<Chunk> {
@@ -227,18 +344,18 @@ impl Arena {
         found.filter(|chunk| address < chunk.start + chunk.len)
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn append(open: &mut Option<Open>, body: &[u8]) -> Option<Bytes> {
+fn append(open: &mut Option<Open>, len: usize, parts: &[impl AsRef<[u8]>]) -> Option<Bytes> {
     let open = open.as_mut()?;
     // More than what is left would move the rest to a new allocation.
-    if open.rest.capacity() < body.len() {
+    if open.rest.capacity() < len {
         return None;
     }
-    open.rest.extend_from_slice(body);
+    parts.iter().for_each(|part| open.rest.extend_from_slice(part.as_ref()));
     let bytes = open.rest.split().freeze();
     open.chunk.live.fetch_add(bytes.len(), Ordering::Relaxed);
     Some(Bytes::from_owner(Record { chunk: Arc::clone(&open.chunk), bytes }))
@@ -292,6 +409,49 @@ mod tests {
         assert_eq!(budget.used(), charge, "a slice keeps the whole");
         drop(kept);
         assert_eq!((budget.used(), arena.chunks.lock().unwrap().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_segment_is_filled_again_once_all_that_was_in_it_has_gone() {
+        let (budget, arena) = arena(100 << 20);
+        let fill = |count: usize| -> Vec<Bytes> {
+            (0..count).map(|number| arena.gather(&[vec![number as u8; 30_000], vec![7; 2_000]]).unwrap()).collect()
+        };
+        let per_segment = SEGMENT_BYTES / 32_000;
+        let first = fill(per_segment);
+        let second = fill(per_segment);
+        let (place, kept) = (first[0].as_ptr(), first[per_segment - 1].clone());
+        drop(first);
+        let third = fill(per_segment);
+        assert!(third.iter().all(|body| body.as_ptr() != place), "one of its bodies is still there");
+        drop((kept, second));
+        assert!(arena.segments().closed.0.len() <= 2);
+        let fourth = fill(per_segment);
+        assert_eq!(fourth[0].as_ptr(), place);
+        assert!(third.iter().chain(&fourth).all(|body| arena.owns(body) && body.len() == 32_000 && body[31_999] == 7));
+        drop((third, fourth));
+        assert_eq!(budget.used(), SEGMENT_BYTES, "what waits to be filled again is nobody's");
+        // However many are let go, few are kept.
+        drop(fill(100 * per_segment));
+        assert!(arena.segments().closed.0.len() <= KEPT_SEGMENTS);
+    }
+
+    #[test]
+    fn large_buffers_are_used_again_up_to_a_limit() {
+        let (budget, arena) = arena(1 << 30);
+        let body = arena.store(&[1; 300_000]).unwrap();
+        let place = body.as_ptr();
+        drop(body);
+        assert_eq!(arena.buffer(400_000).capacity(), 400_000, "not one that is too small");
+        let mut buffer = arena.buffer(299_000);
+        assert!(buffer.as_ptr() == place && buffer.is_empty());
+        buffer.resize(299_000, 2);
+        assert_eq!(arena.adopt(buffer).unwrap().as_ptr(), place);
+        let many: Vec<Bytes> = (0..100).map(|_| arena.store(&[3; 500_000]).unwrap()).collect();
+        drop((many, arena.store(&vec![4; KEPT_BUFFER + 1]).unwrap()));
+        let kept: usize = arena.spare.lock().iter().map(Vec::capacity).sum();
+        assert!((1..=KEPT_BYTES).contains(&kept), "{kept}");
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -39,15 +39,18 @@ impl Payload for Batch {
         if self.encoded().is_some_and(|encoded| !arena.owns(&encoded.body)) {
             self = self.with_encoded(None);
         }
-        if self.rope().chunks().all(|part| arena.owns(part)) {
+        if self.home() == Some(arena.number()) {
             return Ok(self);
+        }
+        if self.rope().chunks().all(|part| arena.owns(part)) {
+            return Ok(self.with_home(arena.number()));
         }
         // Everything is stored before anything is replaced, so that a refusal changes nothing.
         let stored: Result<Vec<_>, _> = self.rope().chunks().map(|part| arena.keep(part.clone())).collect();
         match stored {
             Ok(stored) => {
                 let mut stored = stored.into_iter();
-                Ok(self.map_bytes(|part| stored.next().unwrap_or(part)))
+                Ok(self.map_bytes(|part| stored.next().unwrap_or(part)).with_home(arena.number()))
             }
             Err(over) => Err((self, over)),
         }

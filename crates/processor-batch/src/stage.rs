@@ -121,7 +121,7 @@ impl Stage {
     /// The request's bytes in memory that is counted, since they are going to wait; `None` if they lie there already.
     fn keep(&self, batch: &otlp::Batch) -> Result<Option<Vec<Bytes>>, OverBudget> {
         let Some(arena) = &self.arena else { return Ok(None) };
-        if batch.rope().chunks().all(|part| arena.owns(part)) {
+        if batch.home() == Some(arena.number()) || batch.rope().chunks().all(|part| arena.owns(part)) {
             return Ok(None);
         }
         batch.rope().chunks().map(|part| arena.keep(part.clone())).collect::<Result<_, _>>().map(Some)
