@@ -64,15 +64,16 @@ impl Pending {
         self.queue.push_front(batch);
     }
 
-    /// Takes the oldest `max` items (0: all), or all if there are fewer, as one batch. The request that lies across
-    /// the limit is cut.
-    pub fn take(&mut self, max: usize) -> Option<Batch> {
+    /// Takes the oldest requests as one batch until they have `enough` items, or all if there are fewer. With more than
+    /// `max` items (0: no limit), the request that lies across that is cut.
+    pub fn take(&mut self, enough: usize, max: usize) -> Option<Batch> {
         let max = if max == 0 { usize::MAX } else { max };
-        let mut room = max;
+        let (mut room, mut taken) = (max, 0);
         let mut parts = Vec::new();
-        while room > 0 {
+        while taken < enough.min(max) {
             let Some(part) = self.next(room, max) else { break };
             room -= part.items();
+            taken += part.items();
             parts.push(part);
         }
         match Batch::concat(parts) {

@@ -121,25 +121,31 @@ impl Shard {
 
     /// Waits while too many bytes wait already.
     pub(crate) async fn room(&self) -> Result<(), Refusal> {
+        if let Some(answer) = self.has_room() {
+            return answer;
+        }
         let deadline = Instant::now() + WAIT_FOR_ROOM;
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            {
-                let state = self.lock();
-                if state.closed {
-                    return Err(stopping());
-                }
-                if state.pending.bytes() + state.sending < PENDING_BYTES {
-                    return Ok(());
-                }
+            if let Some(answer) = self.has_room() {
+                return answer;
             }
             if timeout_at(deadline, room).await.is_err() {
                 let why = "the batch stage is full: what it sends on is not taken fast enough";
                 return Err(Refusal::Retry { after: Some(Duration::from_secs(1)), why: why.into() });
             }
         }
+    }
+
+    /// `None`: not yet.
+    fn has_room(&self) -> Option<Result<(), Refusal>> {
+        let state = self.lock();
+        if state.closed {
+            return Some(Err(stopping()));
+        }
+        (state.pending.bytes() + state.sending < PENDING_BYTES).then_some(Ok(()))
     }
 
     /// Adds a request for which there was room. Gives it back when the stage is stopping.
@@ -184,7 +190,7 @@ impl Shard {
         let items = batch.items();
         let mut rest = Pending::new();
         rest.push(batch.with_meta(self.meta.clone()));
-        let Some(mut first) = rest.take(self.limits.max) else { return Ok(()) };
+        let Some(mut first) = rest.take(usize::MAX, self.limits.max) else { return Ok(()) };
         let (sent, bytes) = (first.items(), first.len());
         if let Err(refusal) = attempt(&self.to, &mut first).await {
             // Nothing of it was taken, so all of it is the caller's again.
@@ -219,25 +225,26 @@ impl Shard {
             }
             let due = {
                 let state = self.lock();
-                if self.is_full(&state.pending) {
-                    Some(Instant::now())
-                } else if state.pending.is_empty() {
-                    None
-                } else {
-                    Some(next_tick(flushed, self.limits.timeout))
-                }
+                let waits = !state.pending.is_empty();
+                (!self.is_full(&state.pending)).then(|| waits.then(|| next_tick(flushed, self.limits.timeout)))
             };
-            let wait = async {
-                match due {
-                    Some(due) => sleep_until(due).await,
-                    None => std::future::pending().await,
+            let trigger = match due {
+                // At once: a timer would let a millisecond pass.
+                None => Trigger::Size,
+                Some(due) => {
+                    let wait = async {
+                        match due {
+                            Some(due) => sleep_until(due).await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        biased;
+                        _ = course.wait_for(|course| *course != Course::Run) => continue,
+                        () = wait => if self.is_full(&self.lock().pending) { Trigger::Size } else { Trigger::Timeout },
+                        () = self.wake.notified() => continue,
+                    }
                 }
-            };
-            let trigger = tokio::select! {
-                biased;
-                _ = course.wait_for(|course| *course != Course::Run) => continue,
-                () = wait => if self.is_full(&self.lock().pending) { Trigger::Size } else { Trigger::Timeout },
-                () = self.wake.notified() => continue,
             };
             let Some(batch) = self.take() else { continue };
             flushed = Instant::now();
@@ -247,7 +254,7 @@ impl Shard {
 
     fn take(&self) -> Option<InFlight<'_>> {
         let mut state = self.lock();
-        let batch = state.pending.take(self.limits.max)?;
+        let batch = state.pending.take(self.limits.size.max(1), self.limits.max)?;
         state.sending = batch.len();
         Some(InFlight { shard: self, batch: Some(batch) })
     }

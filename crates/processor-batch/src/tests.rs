@@ -275,6 +275,7 @@ proptest! {
     fn pending_conserves_items_and_receipts(
         sizes in prop::collection::vec(1usize..40, 1..30),
         max in 0usize..25,
+        enough in 1usize..60,
         put_back in any::<bool>(),
     ) {
         let mut pending = Pending::new();
@@ -289,8 +290,12 @@ proptest! {
         prop_assert_eq!(pending.items(), first);
         let mut numbers = Vec::new();
         let mut again = put_back;
-        while let Some(mut batch) = pending.take(max) {
+        while let Some(mut batch) = pending.take(enough, max) {
             prop_assert!(batch.items() > 0 && (max == 0 || batch.items() <= max));
+            let enough = if max == 0 { enough } else { enough.min(max) };
+            prop_assert!(batch.items() >= enough || pending.is_empty());
+            // The last request was needed.
+            prop_assert!(batch.items() < enough + sizes.iter().max().unwrap());
             if std::mem::take(&mut again) {
                 pending.push_front(batch);
                 prop_assert_eq!(pending.items(), first - numbers.len());
