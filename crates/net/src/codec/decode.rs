@@ -1,5 +1,6 @@
 //! Decoding under a limit.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
@@ -39,9 +40,6 @@ pub enum DecodeError {
     },
 }
 
-/// A decoded body.
-pub type Decoded = Vec<u8>;
-
 /// Decodes a body that came in parts; the parts are let go as they are read.
 ///
 /// `limit` is the largest result. `admit` is asked with the total size before the result grows to it.
@@ -53,43 +51,53 @@ pub fn decode(
     parts: impl IntoIterator<Item = Bytes>,
     limit: usize,
     admit: Admit<'_>,
-) -> Result<Decoded, DecodeError> {
-    decode_members(encoding, parts, limit, admit).map(|(body, _)| body)
+) -> Result<Vec<u8>, DecodeError> {
+    decode_with(encoding, parts, limit, admit, |body, _| body.into_owned())
 }
 
-/// The same, and for gzip how many members the body consists of; 0 for other encodings.
+/// The same, for who copies the body elsewhere anyway: `take` gets it where it lies, and for gzip how many members it
+/// came in (0 for other encodings).
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_members(
+pub fn decode_with<T>(
     encoding: Encoding,
     parts: impl IntoIterator<Item = Bytes>,
     limit: usize,
     admit: Admit<'_>,
-) -> Result<(Decoded, usize), DecodeError> {
-    let input = Parts(parts.into_iter().filter(|part| !part.is_empty()).collect());
+    take: impl FnOnce(Cow<'_, [u8]>, usize) -> T,
+) -> Result<T, DecodeError> {
+    let mut input = Parts(parts.into_iter().filter(|part| !part.is_empty()).collect());
     if input.is_empty() && encoding != Encoding::Identity {
         // Senders exist that name an encoding and send nothing.
-        return Ok((Vec::new(), 0));
+        return Ok(take(Cow::Borrowed(&[]), 0));
     }
     let mut kept = Kept::take();
+    let mut members = 0;
+    if encoding == Encoding::Gzip {
+        let whole = input.concat();
+        if let Some(drained) = kept.gunzip(&whole, limit, admit) {
+            return hand_over(kept, drained, |body| take(body, 1));
+        }
+        input = Parts(VecDeque::from([whole]));
+    }
     let sink = Sink { limit, admit, encoding, scratch: std::mem::take(&mut kept.scratch) };
-    let decoded = match encoding {
+    let drained = match encoding {
         Encoding::Identity => sink.drain(input),
         Encoding::Gzip | Encoding::Zlib | Encoding::Deflate => {
             let wrapper = if encoding == Encoding::Gzip { Wrapper::Gzip } else { Wrapper::Zlib };
             let mut inflate = kept.inflate(wrapper, input);
             let drained = sink.drain(&mut inflate);
-            let members = inflate.members();
+            members = inflate.members();
             kept.keep_inflate(inflate);
-            return finish(kept, drained).map(|body| (body, members));
+            drained
         }
         Encoding::Zstd => match kept.zstd(input, |reader| sink.drain(reader)) {
             Ok(drained) => drained,
             Err(error) => Err(broken(encoding, &error)),
         },
         Encoding::Snappy if !input.starts_with(&SNAPPY_FRAMED) => {
-            return snappy_block(input, sink).map(|body| (body, 0));
+            return snappy_block(input, sink).map(|body| take(Cow::Owned(body), 0));
         }
         Encoding::Snappy | Encoding::SnappyFramed => sink.drain(snap::read::FrameDecoder::new(input)),
         Encoding::Lz4 => {
@@ -97,28 +105,32 @@ pub fn decode_members(
             sink.drain(Lz4(lz4_flex::frame::FrameDecoder::new(input)))
         }
     };
-    finish(kept, decoded).map(|body| (body, 0))
+    hand_over(kept, drained, |body| take(body, members))
 }
 
 /// A body in a buffer that may be a thread's scratch.
-struct Drained {
-    buffer: Vec<u8>,
-    len: usize,
+pub(super) struct Drained {
+    pub(super) buffer: Vec<u8>,
+    pub(super) len: usize,
 }
 
-/// The body in a buffer of its own, and the thread's things where they were.
-fn finish(mut kept: Kept, drained: Result<Drained, DecodeError>) -> Result<Decoded, DecodeError> {
-    let body = drained.map(|Drained { mut buffer, len }| {
+/// Shows the body to who wants it, and puts the thread's things where they were.
+fn hand_over<T>(
+    mut kept: Kept,
+    drained: Result<Drained, DecodeError>,
+    take: impl FnOnce(Cow<'_, [u8]>) -> T,
+) -> Result<T, DecodeError> {
+    let taken = drained.map(|Drained { mut buffer, len }| {
         if buffer.capacity() > KEPT_BYTES {
             buffer.truncate(len);
-            return buffer;
+            return take(Cow::Owned(buffer));
         }
-        let body = buffer[..len].to_vec();
+        let taken = take(Cow::Borrowed(&buffer[..len]));
         kept.scratch = buffer;
-        body
+        taken
     });
     kept.give();
-    body
+    taken
 }
 
 fn broken(encoding: Encoding, why: &dyn std::fmt::Display) -> DecodeError {
@@ -168,7 +180,7 @@ impl Sink<'_> {
 }
 
 /// The block format says its size beforehand, so it is asked for at once.
-fn snappy_block(mut input: Parts, sink: Sink<'_>) -> Result<Decoded, DecodeError> {
+fn snappy_block(mut input: Parts, sink: Sink<'_>) -> Result<Vec<u8>, DecodeError> {
     let compressed = input.concat();
     let size = snap::raw::decompress_len(&compressed).map_err(|error| broken(sink.encoding, &error))?;
     if size > sink.limit {

@@ -1,6 +1,10 @@
 //! Encoding.
 
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use super::{Encoding, pool};
 
@@ -81,6 +85,9 @@ pub fn encode<'a>(
 /// Bodies up to this size are compressed where they are: about 100 µs of work.
 const ASIDE_ABOVE: usize = 16 << 10;
 
+/// As many bodies at a time as there are cores: more would only share them, each with a compressor's memory of its own.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+
 /// The same, away from the event loop if the body is large. With [`Encoding::Identity`] the parts come back as they are.
 ///
 /// # Errors
@@ -94,6 +101,8 @@ pub async fn encode_aside(encoding: Encoding, level: Level, parts: Vec<Bytes>) -
     if size <= ASIDE_ABOVE {
         return work();
     }
+    // It is never closed.
+    let _turn = TURNS.acquire().await;
     let stopped = |_| EncodeError { encoding: encoding.http_name(), why: "the work was given up".to_owned() };
     tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }

@@ -8,7 +8,7 @@ mod encode;
 mod inflate;
 mod pool;
 
-pub use decode::{Admit, DecodeError, Decoded, decode, decode_members};
+pub use decode::{Admit, DecodeError, decode, decode_with};
 pub use encode::{EncodeError, Level, encode, encode_aside};
 
 /// A content encoding.

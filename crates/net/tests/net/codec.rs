@@ -1,7 +1,7 @@
 //! What is encoded is decoded; nothing grows beyond its limit; what is broken is told.
 
 use bytes::Bytes;
-use corten_net::codec::{DecodeError, Encoding, Level, decode, decode_members, encode};
+use corten_net::codec::{DecodeError, Encoding, Level, decode, decode_with, encode};
 use proptest::prelude::*;
 
 fn all(encoding: Encoding, body: &Bytes, limit: usize) -> Result<Vec<u8>, DecodeError> {
@@ -134,8 +134,16 @@ fn members_are_counted_and_states_survive_what_is_broken() {
     let body = text(100_000);
     let gzip = encode(Encoding::Gzip, Level::Default, [&body[..]]).unwrap();
     let two = Bytes::from([&gzip[..], &gzip[..]].concat());
-    let members = |body: &Bytes| decode_members(Encoding::Gzip, [body.clone()], 1 << 20, &mut |_| true).unwrap().1;
-    assert_eq!((members(&gzip), members(&two)), (1, 2));
+    let members = |body: &Bytes| {
+        decode_with(Encoding::Gzip, [body.clone()], 1 << 20, &mut |_| true, |body, members| (body.len(), members))
+            .unwrap()
+    };
+    assert_eq!((members(&gzip), members(&two)), ((body.len(), 1), (2 * body.len(), 2)));
+    // The second's end is what the first's would be, and the other way round.
+    let empty = encode(Encoding::Gzip, Level::Default, [&b""[..]]).unwrap();
+    for (first, second) in [(&empty, &gzip), (&gzip, &empty)] {
+        assert_eq!(members(&[&first[..], &second[..]].concat().into()), (body.len(), 2));
+    }
     for encoding in [Encoding::Gzip, Encoding::Zlib, Encoding::Zstd] {
         let good = encode(encoding, Level::Default, [&body[..]]).unwrap();
         for cut in [10, good.len() / 2] {
@@ -151,4 +159,29 @@ fn members_are_counted_and_states_survive_what_is_broken() {
     let at = wrong.len() - 6;
     wrong[at] ^= 1;
     assert!(matches!(all(Encoding::Gzip, &wrong.into(), 1 << 20), Err(DecodeError::Broken { .. })));
+}
+
+#[test]
+fn the_size_that_gzip_announces_is_asked_for_but_not_believed() {
+    let body = text(100_000);
+    let gzip = encode(Encoding::Gzip, Level::Default, [&body[..]]).unwrap();
+    let mut asked = Vec::new();
+    let refused = decode(Encoding::Gzip, [gzip.clone()], 1 << 20, &mut |size| {
+        asked.push(size);
+        false
+    });
+    assert_eq!((refused, &asked[..]), (Err(DecodeError::NotAdmitted), &[body.len()][..]));
+    for lie in [0u32, 99_999, 100_001, 1 << 20, u32::MAX] {
+        let mut wrong = gzip.to_vec();
+        let at = wrong.len() - 4;
+        wrong[at..].copy_from_slice(&lie.to_le_bytes());
+        assert!(all(Encoding::Gzip, &wrong.into(), 2 << 20).is_err(), "{lie}");
+    }
+    let behind = [&gzip[..], b"more"].concat();
+    assert!(all(Encoding::Gzip, &behind.into(), 1 << 20).is_err());
+    // Larger than what a thread keeps.
+    let large = text(3_000_000);
+    let gzip = encode(Encoding::Gzip, Level::Default, [&large[..]]).unwrap();
+    assert_eq!(all(Encoding::Gzip, &gzip, large.len()).as_ref(), Ok(&large));
+    assert_eq!(all(Encoding::Gzip, &gzip, large.len() - 1), Err(DecodeError::TooLarge { limit: large.len() - 1 }));
 }
