@@ -68,7 +68,8 @@ struct Paced {
     pace: Pace,
     start: Instant,
     read: u64,
-    timer: Pin<Box<Sleep>>,
+    /// Only when there was something to wait for.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
@@ -79,12 +80,16 @@ impl Paced {
                 && self.pace.min_rate > 0
             {
                 self.read += data.len() as u64;
-                let earned = Duration::from_millis(self.read.saturating_mul(1000) / self.pace.min_rate);
-                self.timer.as_mut().reset(self.start + self.pace.base + earned);
             }
             return Poll::Ready(frame);
         }
-        self.timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::TooSlow)))
+        let earned = self.read.saturating_mul(1000).checked_div(self.pace.min_rate).unwrap_or(0);
+        let end = self.start + self.pace.base + Duration::from_millis(earned);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        if timer.deadline() != end {
+            timer.as_mut().reset(end);
+        }
+        timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::TooSlow)))
     }
 }
 
@@ -127,9 +132,7 @@ impl Body {
         if matches!(self.0, Kind::Empty | Kind::Parts { .. }) {
             return self;
         }
-        let start = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until(start + pace.base));
-        Self(Kind::Paced(Box::new(Paced { body: self, pace, start, read: 0, timer })))
+        Self(Kind::Paced(Box::new(Paced { body: self, pace, start: Instant::now(), read: 0, timer: None })))
     }
 
     /// Reads and forgets at most `limit` bytes within `timeout`, so that a client that is still sending sees the answer instead of a

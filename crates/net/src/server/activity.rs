@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::io::Stream;
@@ -61,7 +60,7 @@ pub(super) struct Activity {
     requests: AtomicUsize,
     since: Mutex<Instant>,
     /// When the header began that has not ended.
-    header: watch::Sender<Option<Instant>>,
+    header: Mutex<Option<Instant>>,
 }
 
 /// A request that is under way.
@@ -69,36 +68,38 @@ pub(super) struct Busy(Arc<Activity>);
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self { requests: AtomicUsize::new(0), since: Mutex::new(Instant::now()), header: watch::Sender::new(None) }
+        Self { requests: AtomicUsize::new(0), since: Mutex::new(Instant::now()), header: Mutex::new(None) }
     }
 
     pub(super) fn begin(this: &Arc<Self>) -> Busy {
         this.requests.fetch_add(1, Ordering::SeqCst);
-        this.header.send_if_modified(|since| since.take().is_some());
+        *this.header() = None;
         Busy(Arc::clone(this))
     }
 
     /// Bytes have come.
     fn heard(&self) {
         if self.requests.load(Ordering::SeqCst) == 0 {
-            self.header.send_if_modified(|since| {
-                let is_first = since.is_none();
-                since.get_or_insert_with(Instant::now);
-                is_first
-            });
+            self.header().get_or_insert_with(Instant::now);
         }
     }
 
     /// Resolves when a header takes longer than that.
+    ///
+    /// It looks when the oldest header that there could be is too old: nobody has to wake it for each request.
     pub(super) async fn header_late(&self, limit: Duration) {
-        let mut header = self.header.subscribe();
         loop {
-            let since = *header.borrow_and_update();
-            tokio::select! {
-                () = at(since.map(|since| since + limit)) => return,
-                changed = header.changed() => if changed.is_err() { return std::future::pending().await },
+            let now = Instant::now();
+            let since = self.header().unwrap_or(now);
+            if since + limit <= now {
+                return;
             }
+            sleep_until(since + limit).await;
         }
+    }
+
+    fn header(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn since(&self) -> std::sync::MutexGuard<'_, Instant> {

@@ -107,9 +107,9 @@ impl Life {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // This timer runs between requests, too, so it must not be shorter than the idle time; a header that has begun
-            // has a timer of ours.
-            .header_read_timeout(self.limits.header_timeout.max(self.limits.idle_timeout.unwrap_or_default()))
+            // A header that has begun, and a connection that does nothing, have timers of ours, which are not set anew for
+            // each request.
+            .header_read_timeout(None)
             .max_header_size(self.limits.max_header_bytes)
             .max_buf_size(self.limits.max_header_bytes.max(64 << 10))
             .keep_alive(self.limits.keep_alive)
