@@ -12,7 +12,7 @@ use corten_signal::otlp::{BodyFormat, PartialSuccess, SignalKind};
 use http::{Request, Response, StatusCode};
 
 use crate::arguments::Grpc;
-use crate::ingest::{Ingest, decompress};
+use crate::ingest::{Ingest, Raw};
 use crate::refused::{Cause, Refused};
 
 /// An instance's gRPC server.
@@ -88,9 +88,9 @@ impl GrpcServer {
             Err(status) if status.code == Code::Unavailable => return Err(room.refusal()),
             Err(status) => return Err(classified(status)),
         };
-        let body = decompress(message.encoding, message.parts, limit, room).await?;
-        *read = body.bytes.len();
-        let Some(batch) = self.ingest.batch(kind, BodyFormat::Protobuf, body).await? else { return Ok(kind) };
+        let grpc::Framed { encoding, parts } = message;
+        let raw = Raw { format: BodyFormat::Protobuf, encoding, parts, limit, room };
+        let Some(batch) = self.ingest.batch(kind, raw, read).await? else { return Ok(kind) };
         let batch = batch.with_meta(self.ingest.meta(&headers, &peer, &auth));
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

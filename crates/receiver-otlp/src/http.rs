@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corten_component::BoxFuture;
+use corten_delivery::Arena;
 use corten_net::auth::{self, AuthData};
 use corten_net::codec::Encoding;
 use corten_net::server::Handler;
@@ -15,13 +16,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::BodyExt;
 
 use crate::arguments::{Cors, Http};
-use crate::ingest::{Ingest, Room, decompress, pace};
+use crate::ingest::{Ingest, Raw, Room, pace};
 use crate::refused::{Cause, Refused};
 
 /// As much of a refused body is read and forgotten: many clients look for the answer only when they have sent all,
 /// and a connection closed before would tell them nothing.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// Bodies that announce more than this are read into a buffer of their size, which [`Room`] has for them.
+const WHOLE_FROM: usize = 64 << 10;
 
 /// An instance's HTTP server.
 pub(crate) struct HttpServer {
@@ -152,11 +156,10 @@ impl HttpServer {
                 return Err(refused.err().unwrap_or_else(|| room.refusal()).into());
             }
         };
-        let Some(parts) = read(body, limit, &mut room, &mut exchange.read).await? else {
-            return Err(room.refusal().into());
-        };
-        let body = decompress(encoding, parts, limit, room).await?;
-        let Some(batch) = self.ingest.batch(kind, exchange.format, body).await? else { return Ok(kind) };
+        let parts = read(body, limit, &mut room, &self.ingest.arena, &mut exchange.read).await?;
+        let Some(parts) = parts else { return Err(room.refusal().into()) };
+        let raw = Raw { format: exchange.format, encoding, parts, limit, room };
+        let Some(batch) = self.ingest.batch(kind, raw, &mut 0).await? else { return Ok(kind) };
         let peer = request.extensions.get::<Peer>().cloned().unwrap_or_default();
         let batch = batch.with_meta(self.ingest.meta(&request.headers, &peer, &auth));
         self.ingest.deliver(kind, batch, self.ingest.deadline).await?;
@@ -206,9 +209,18 @@ fn too_large(limit: usize) -> Refused {
     Refused::new(Cause::TooLarge, format!("the request body is larger than {limit} bytes (max_request_body_size)"))
 }
 
-/// Reads a body in its parts. `None`: there is no room.
-async fn read(mut body: Body, limit: usize, room: &mut Room, total: &mut usize) -> Result<Option<Vec<Bytes>>, Refused> {
+/// Reads a body: a large one whose size is known into one buffer, so that what it came in can be used again, any other in its
+/// parts. `None`: there is no room.
+async fn read(
+    mut body: Body,
+    limit: usize,
+    room: &mut Room,
+    arena: &Arena,
+    total: &mut usize,
+) -> Result<Option<Vec<Bytes>>, Refused> {
     let mut parts = Vec::new();
+    let announced = body.len().and_then(|len| usize::try_from(len).ok()).filter(|len| *len > WHOLE_FROM);
+    let mut whole = announced.map(|len| arena.buffer(len));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             BodyError::TooSlow => Refused::new(Cause::Incomplete, error.to_string()),
@@ -224,10 +236,13 @@ async fn read(mut body: Body, limit: usize, room: &mut Room, total: &mut usize) 
             body.discard(DISCARD_BYTES, DISCARD_TIME).await;
             return Ok(None);
         }
-        if !data.is_empty() {
-            parts.push(data);
+        match &mut whole {
+            Some(whole) => whole.extend_from_slice(&data),
+            None if data.is_empty() => {}
+            None => parts.push(data),
         }
     }
+    parts.extend(whole.map(Bytes::from));
     Ok(Some(parts))
 }
 

@@ -1,6 +1,11 @@
 //! What both protocols do with a body: check it, keep it in counted memory, hand it on.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +14,9 @@ use corten_delivery::{Arena, Budget, Holder, OverBudget, Reservation};
 use corten_net::Peer;
 use corten_net::auth::AuthData;
 use corten_net::body::Pace;
-use corten_net::codec::{DecodeError, Encoding, decode_members};
+use corten_net::codec::{DecodeError, Encoding, decode_with};
 use corten_signal::otlp::{Batch, BodyFormat, Encoded, Meta, SignalKind, door};
+use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -40,11 +46,24 @@ pub(crate) struct Ingest {
     calls: Arc<Semaphore>,
 }
 
-/// A body without its compression, with the room that it takes.
-pub(crate) struct Plain {
-    pub(crate) bytes: Bytes,
+/// A body as it came.
+pub(crate) struct Raw {
+    pub(crate) format: BodyFormat,
+    pub(crate) encoding: Encoding,
+    pub(crate) parts: Vec<Bytes>,
+    /// For its size, before and after decompression.
+    pub(crate) limit: usize,
+    pub(crate) room: Room,
+}
+
+/// A body without its compression.
+struct Plain {
+    format: BodyFormat,
+    /// Protobuf lies in the arena.
+    bytes: Bytes,
     /// The body as it came, if that was gzip which every decoder reads to its end: of one member.
     gzip: Option<Vec<Bytes>>,
+    /// What is not in the arena is counted here.
     room: Room,
 }
 
@@ -67,6 +86,11 @@ impl Room {
                 false
             }
         }
+    }
+
+    /// Gives back what was reserved: the arena counts for itself.
+    fn release(&mut self) {
+        self.reservation.shrink(usize::MAX);
     }
 
     pub(crate) fn refusal(self) -> Refused {
@@ -102,42 +126,27 @@ impl Ingest {
         let _ = self.calls.acquire_many(ALL_CALLS).await;
     }
 
-    /// Checks a whole body and makes a batch of it. `None`: it holds nothing.
-    pub(crate) async fn batch(
-        &self,
-        kind: SignalKind,
-        format: BodyFormat,
-        body: Plain,
-    ) -> Result<Option<Batch>, Refused> {
+    /// Checks a whole body and makes a batch of it. `None`: it holds nothing. `size` becomes what it has without compression.
+    pub(crate) async fn batch(&self, kind: SignalKind, raw: Raw, size: &mut usize) -> Result<Option<Batch>, Refused> {
         let arena = Arc::clone(&self.arena);
-        let Plain { bytes, gzip, room: Room { reservation, .. } } = body;
-        let size = bytes.len();
-        let check = move || {
-            let accepted = match format {
-                BodyFormat::Protobuf => door::accept(kind, bytes).map_err(|error| error.to_string()),
-                BodyFormat::Json => door::accept_json(kind, &bytes).map_err(|error| error.to_string()),
+        let wire: usize = raw.parts.iter().map(Bytes::len).sum();
+        if raw.encoding != Encoding::Identity && wire >= DECOMPRESS_OFF_LOOP {
+            let work = move || {
+                let plain = raw.plain(&arena)?;
+                Ok((plain.bytes.len(), plain.check(kind, &arena)))
             };
-            let accepted = accepted.map_err(|why| Refused::new(Cause::Malformed, why))?;
-            let items = accepted.items();
-            if items == 0 {
-                return Ok(None);
-            }
-            let gzip = gzip.filter(|_| !accepted.rewritten());
-            let bytes = accepted.into_batch().to_bytes();
-            // The arena counts for itself from here on.
-            drop(reservation);
-            let kept = keep(&arena, bytes).map_err(|over| Refused::overload(&over.into()))?;
-            // It saves compressing, no more: without room for both, what it says is enough.
-            let gzip = gzip.and_then(|parts| arena.adopt(parts.concat()).ok());
-            let encoded = gzip.map(|body| Encoded { encoding: Encoding::Gzip.http_name(), body });
-            Ok(Some(Batch::new(kind, kept, items).with_encoded(encoded)))
-        };
-        // JSON takes some ten times as long.
-        let weight = if format == BodyFormat::Json { 8 } else { 1 };
-        if size.saturating_mul(weight) < OFF_LOOP {
-            return check();
+            let (plain, batch) = aside(work).await?;
+            *size = plain;
+            return batch;
         }
-        tokio::task::spawn_blocking(check).await.unwrap_or_else(|_| Err(Refused::broken()))
+        let plain = raw.plain(&arena)?;
+        *size = plain.bytes.len();
+        // JSON takes some ten times as long.
+        let weight = if plain.format == BodyFormat::Json { 8 } else { 1 };
+        if size.saturating_mul(weight) < OFF_LOOP {
+            return plain.check(kind, &arena);
+        }
+        aside(move || plain.check(kind, &arena)).await
     }
 
     /// Hands a batch on, which downstream must take within `deadline`. The call runs to its end even if the client goes, so that what is counted is what happened.
@@ -175,7 +184,13 @@ impl Ingest {
             drop(permit);
             answer
         };
-        tokio::spawn(call.instrument(span)).await.unwrap_or_else(|_| {
+        let mut call = Box::pin(AssertUnwindSafe(call.instrument(span)).catch_unwind());
+        // Most calls need not wait for anybody, and so no task of their own.
+        let answer = match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+            Poll::Ready(answer) => answer.ok(),
+            Poll::Pending => tokio::spawn(call).await.ok().and_then(Result::ok),
+        };
+        answer.unwrap_or_else(|| {
             // It panicked; nobody else has counted.
             if let Some(meters) = self.meters.signal(kind) {
                 meters.refused.add(items);
@@ -207,31 +222,81 @@ impl Ingest {
     }
 }
 
-/// Decompresses a body, a large one away from the event loop; the room goes with the work and comes back with it.
-pub(crate) async fn decompress(
-    encoding: Encoding,
-    mut parts: Vec<Bytes>,
-    limit: usize,
-    mut room: Room,
-) -> Result<Plain, Refused> {
-    if encoding == Encoding::Identity {
-        let bytes = if parts.len() == 1 { parts.remove(0) } else { parts.concat().into() };
-        return Ok(Plain { bytes, gzip: None, room });
-    }
-    let wire: usize = parts.iter().map(Bytes::len).sum();
-    let work = move || {
+/// Does it away from the event loop.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refused> + Send + 'static) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refused::broken()))
+}
+
+impl Raw {
+    /// Decompresses the body. Protobuf goes where it stays, and is copied no more often than that takes.
+    fn plain(self, arena: &Arena) -> Result<Plain, Refused> {
+        let Self { format, encoding, mut parts, limit, mut room } = self;
+        let is_json = format == BodyFormat::Json;
+        let no_room = |over: OverBudget| Refused::overload(&over.into());
+        if encoding == Encoding::Identity {
+            if !is_json {
+                room.release();
+            }
+            let bytes = match (is_json, parts.len()) {
+                (true, 1) => parts.remove(0),
+                (true, _) => parts.concat().into(),
+                (false, 1) => keep(arena, parts.remove(0)).map_err(no_room)?,
+                (false, _) => arena.gather(&parts).map_err(no_room)?,
+            };
+            return Ok(Plain { format, bytes, gzip: None, room });
+        }
+        let wire: usize = parts.iter().map(Bytes::len).sum();
         let came = (encoding == Encoding::Gzip).then(|| parts.clone());
-        match decode_members(encoding, parts, limit, &mut |total| room.admit(wire + total)) {
-            Ok((body, members)) => Ok(Plain { bytes: body.into(), gzip: came.filter(|_| members == 1), room }),
-            Err(DecodeError::NotAdmitted) => Err(room.refusal()),
+        let room = RefCell::new(room);
+        let take = |body: Cow<'_, [u8]>, members| {
+            if is_json {
+                return Ok((body.into_owned().into(), members));
+            }
+            room.borrow_mut().release();
+            let bytes = match body {
+                Cow::Borrowed(body) => arena.store(body),
+                Cow::Owned(body) => arena.adopt(body),
+            };
+            Ok((bytes.map_err(no_room)?, members))
+        };
+        let decoded = decode_with(encoding, parts, limit, &mut |total| room.borrow_mut().admit(wire + total), take);
+        match decoded {
+            Ok(plain) => {
+                let (bytes, members) = plain?;
+                let gzip = came.filter(|_| members == 1);
+                Ok(Plain { format, bytes, gzip, room: room.into_inner() })
+            }
+            Err(DecodeError::NotAdmitted) => Err(room.into_inner().refusal()),
             Err(error @ DecodeError::TooLarge { .. }) => Err(Refused::new(Cause::TooLarge, error.to_string())),
             Err(error) => Err(Refused::new(Cause::Malformed, error.to_string())),
         }
-    };
-    if wire < DECOMPRESS_OFF_LOOP {
-        return work();
     }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refused::broken()))
+}
+
+impl Plain {
+    /// Checks the body and makes a batch of it. `None`: it holds nothing.
+    fn check(self, kind: SignalKind, arena: &Arena) -> Result<Option<Batch>, Refused> {
+        let Self { format, bytes, gzip, room } = self;
+        let accepted = match format {
+            BodyFormat::Protobuf => door::accept(kind, bytes).map_err(|error| error.to_string()),
+            BodyFormat::Json => door::accept_json(kind, &bytes).map_err(|error| error.to_string()),
+        };
+        let accepted = accepted.map_err(|why| Refused::new(Cause::Malformed, why))?;
+        let (items, rewritten) = (accepted.items(), accepted.rewritten());
+        if items == 0 {
+            return Ok(None);
+        }
+        // The arena counts for itself.
+        drop(room);
+        let kept = match rewritten {
+            true => keep(arena, accepted.into_bytes()).map_err(|over| Refused::overload(&over.into()))?,
+            false => accepted.into_bytes(),
+        };
+        // It saves compressing, no more: without room for both, what it says is enough.
+        let gzip = gzip.filter(|_| !rewritten).and_then(|parts| arena.gather(&parts).ok());
+        let encoded = gzip.map(|body| Encoded { encoding: Encoding::Gzip.http_name(), body });
+        Ok(Some(Batch::new(kind, kept, items).with_encoded(encoded).with_home(arena.number())))
+    }
 }
 
 /// Moves a body into the arena: a large one that nobody shares as it is.
