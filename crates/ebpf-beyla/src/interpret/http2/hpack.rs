@@ -2,7 +2,8 @@
 //!
 //! A connection may have been joined midway: then the entries that came before are not known, and a field that refers
 //! to them is told without its name or value. Everything that came since is right, since entries are counted from the
-//! newest.
+//! newest. Where only a part of the stream was missed, the earlier ones are kept aside: a request that makes sense with
+//! just one number of missed entries shows how many there were.
 
 use std::collections::VecDeque;
 
@@ -39,21 +40,50 @@ struct Entry {
 #[derive(Debug)]
 pub struct Decoder {
     entries: VecDeque<Entry>,
+    /// What was there before a part of the stream was missed, until it is known how many entries came meanwhile.
+    before: Vec<Entry>,
     size: usize,
     capacity: usize,
     /// Entries may have come that were not seen.
     joined: bool,
 }
 
+/// How many entries may have been missed at once for the earlier ones to be found again.
+const MISSED: usize = 24;
+
+/// A representation of a field, or a change of the table's size.
+enum Piece {
+    Indexed(usize),
+    Capacity(usize),
+    Literal {
+        /// It becomes an entry.
+        keeps: bool,
+        /// The entry whose name it has; 0 if it brings its own.
+        index: usize,
+        name: (Option<String>, usize),
+        value: (Option<String>, usize),
+    },
+}
+
 impl Decoder {
     /// The table at a connection's begin, or of one that was joined midway.
     pub fn new(joined: bool) -> Self {
-        Self { entries: VecDeque::new(), size: 0, capacity: 4096, joined }
+        Self { entries: VecDeque::new(), before: Vec::new(), size: 0, capacity: 4096, joined }
     }
 
     /// Entries may have been missed: what is there cannot be counted on.
     pub fn miss(&mut self) {
+        self.before.clear();
         self.entries.clear();
+        self.size = 0;
+        self.joined = true;
+    }
+
+    /// Entries may have been missed, and those that are there are right: a later block may show how many were.
+    pub fn doubt(&mut self) {
+        if !self.entries.is_empty() {
+            self.before = std::mem::take(&mut self.entries).into();
+        }
         self.size = 0;
         self.joined = true;
     }
@@ -63,6 +93,7 @@ impl Decoder {
     /// # Errors
     /// If the block is none. The table then is as after [`Self::miss`].
     pub fn decode(&mut self, block: &[u8], mut field: impl FnMut(Field<'_>)) -> Result<(), Damaged> {
+        self.find_place(block);
         let mut rest = block;
         while !rest.is_empty() {
             match self.step(rest, &mut field) {
@@ -76,41 +107,112 @@ impl Decoder {
         Ok(())
     }
 
+    /// Reads what there is of a header block whose end was not seen.
+    pub fn decode_begin(&mut self, block: &[u8], mut field: impl FnMut(Field<'_>)) {
+        let mut rest = block;
+        while let Some(after) = self.step(rest, &mut field) {
+            rest = after;
+        }
+        self.doubt();
+    }
+
+    /// Finds out how many entries were missed: only with the right number does a block that refers to the earlier ones
+    /// make sense.
+    fn find_place(&mut self, block: &[u8]) {
+        if self.before.is_empty() {
+            return;
+        }
+        let mut fitting = (0..=MISSED).filter(|missed| self.fits(block, *missed));
+        if let (Some(missed), None) = (fitting.next(), fitting.next()) {
+            let unknown = || Entry { name: None, value: None, size: 0 };
+            self.entries.extend(std::iter::repeat_with(unknown).take(missed));
+            self.entries.extend(std::mem::take(&mut self.before));
+            self.size = self.entries.iter().map(|entry| entry.size).sum();
+            self.evict();
+        }
+    }
+
+    /// Whether a block's names are those of a request or a response if so many entries were missed, and whether it
+    /// refers to any from before.
+    fn fits(&self, block: &[u8], missed: usize) -> bool {
+        let (mut rest, mut inserted, mut used) = (block, VecDeque::new(), false);
+        let (mut pseudo, mut regular) = (Vec::new(), false);
+        while !rest.is_empty() {
+            let Some((piece, after)) = piece(rest) else { return false };
+            rest = after;
+            let (index, own, keeps) = match piece {
+                Piece::Capacity(_) => continue,
+                Piece::Indexed(index) => (index, None, false),
+                Piece::Literal { keeps, index, name, .. } => (index, name.0, keeps),
+            };
+            let name: Option<String> = match index.checked_sub(1) {
+                None => own,
+                Some(index) => match TABLE.get(index) {
+                    Some((name, _)) => Some((*name).to_owned()),
+                    None => {
+                        let at = index - TABLE.len();
+                        let known = inserted.len() + self.entries.len();
+                        let earlier = at.checked_sub(known + missed);
+                        used |= earlier.is_some();
+                        let entry = match earlier {
+                            Some(earlier) => self.before.get(earlier),
+                            None if at >= known => return false,
+                            None => at.checked_sub(inserted.len()).and_then(|at| self.entries.get(at)),
+                        };
+                        match (entry, inserted.get(at)) {
+                            (Some(entry), _) => entry.name.as_deref().map(str::to_owned),
+                            (None, Some(name)) if earlier.is_none() => Option::clone(name),
+                            _ => return false,
+                        }
+                    }
+                },
+            };
+            if keeps {
+                inserted.push_front(name.clone());
+            }
+            match name {
+                Some(name) if name.starts_with(':') => {
+                    if regular || pseudo.contains(&name) {
+                        return false;
+                    }
+                    pseudo.push(name);
+                }
+                _ => regular = true,
+            }
+        }
+        let has = |name: &str| pseudo.iter().any(|known| known == name);
+        let is_request = has(":method") && has(":path") && !has(":status");
+        used && (is_request || (has(":status") && pseudo.len() == 1))
+    }
+
     fn step<'a>(&mut self, block: &'a [u8], field: &mut impl FnMut(Field<'_>)) -> Option<&'a [u8]> {
-        let first = *block.first()?;
-        if first & 0x80 != 0 {
-            let (index, rest) = integer(block, 7)?;
-            let (name, value) = self.entry(index)?;
-            field(Field { name, value });
-            return Some(rest);
-        }
-        if first & 0xe0 == 0x20 {
-            let (capacity, rest) = integer(block, 5)?;
-            self.capacity = capacity;
-            self.evict();
-            return (capacity <= LARGEST).then_some(rest);
-        }
-        let keeps = first & 0xc0 == 0x40;
-        let (index, rest) = integer(block, if keeps { 6 } else { 4 })?;
-        let mut rest = rest;
-        let (name, name_len) = match index {
-            0 => {
-                let (text, len, after) = string(rest)?;
-                rest = after;
-                (text.map(String::into_boxed_str), len)
+        let (piece, rest) = piece(block)?;
+        match piece {
+            Piece::Indexed(index) => {
+                let (name, value) = self.entry(index)?;
+                field(Field { name, value });
             }
-            index => {
-                let (name, _) = self.entry(index)?;
-                (name.map(Box::from), name.map_or(0, str::len))
+            Piece::Capacity(capacity) => {
+                self.capacity = capacity;
+                self.evict();
+                return (capacity <= LARGEST).then_some(rest);
             }
-        };
-        let (value, value_len, rest) = string(rest)?;
-        field(Field { name: name.as_deref(), value: value.as_deref() });
-        if keeps {
-            let size = name_len + value_len + 32;
-            self.size += size;
-            self.entries.push_front(Entry { name, value: value.map(String::into_boxed_str), size });
-            self.evict();
+            Piece::Literal { keeps, index, name, value } => {
+                let (name, name_len) = match index {
+                    0 => (name.0.map(String::into_boxed_str), name.1),
+                    index => {
+                        let (name, _) = self.entry(index)?;
+                        (name.map(Box::from), name.map_or(0, str::len))
+                    }
+                };
+                field(Field { name: name.as_deref(), value: value.0.as_deref() });
+                if keeps {
+                    let size = name_len + value.1 + 32;
+                    self.size += size;
+                    self.entries.push_front(Entry { name, value: value.0.map(String::into_boxed_str), size });
+                    self.evict();
+                }
+            }
         }
         Some(rest)
     }
@@ -133,6 +235,28 @@ impl Decoder {
             None => self.joined.then_some((None, None)),
         }
     }
+}
+
+/// The first piece of a block, and what follows.
+fn piece(block: &[u8]) -> Option<(Piece, &[u8])> {
+    let first = *block.first()?;
+    if first & 0x80 != 0 {
+        let (index, rest) = integer(block, 7)?;
+        return Some((Piece::Indexed(index), rest));
+    }
+    if first & 0xe0 == 0x20 {
+        let (capacity, rest) = integer(block, 5)?;
+        return Some((Piece::Capacity(capacity), rest));
+    }
+    let keeps = first & 0xc0 == 0x40;
+    let (index, mut rest) = integer(block, if keeps { 6 } else { 4 })?;
+    let mut name = (None, 0);
+    if index == 0 {
+        let (text, len, after) = string(rest)?;
+        (name, rest) = ((text, len), after);
+    }
+    let (value, len, rest) = string(rest)?;
+    Some((Piece::Literal { keeps, index, name, value: (value, len) }, rest))
 }
 
 /// A number whose first part has so many bits.
@@ -244,6 +368,53 @@ mod tests {
         assert_eq!(read(&mut strict, &[0xc0]).unwrap(), pairs(&[("?", "?")]), "as after a loss");
     }
 
+    /// A request that refers to entries by their place, the newest being 62.
+    fn request(path: u8, more: &[u8]) -> Vec<u8> {
+        [&[0x83u8, 0x86, 0x80 | path][..], more].concat()
+    }
+
+    #[test]
+    fn after_a_doubt_a_request_shows_what_was_missed() {
+        let path = |path: &str| [&[0x44u8, path.len() as u8][..], path.as_bytes()].concat();
+        let more = [0x41, 1, b'h', 0x5f, 2, b'c', b't', 0x40, 2, b't', b'e', 1, b't'];
+        let first = [&[0x83u8, 0x86][..], &path("/a/B"), &more].concat();
+        let expected = pairs(&[
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/a/B"),
+            (":authority", "h"),
+            ("content-type", "ct"),
+            ("te", "t"),
+        ]);
+        for missed in [0, 1, 3] {
+            let mut decoder = Decoder::new(false);
+            assert_eq!(read(&mut decoder, &first).unwrap(), expected);
+            decoder.doubt();
+            decoder.doubt();
+            let again = request(65 + missed, &[0xc0 + missed, 0xbf + missed, 0xbe + missed]);
+            assert_eq!(read(&mut decoder, &again).unwrap(), expected, "{missed}");
+        }
+    }
+
+    #[test]
+    fn a_doubt_that_stays_tells_nothing_wrong() {
+        let mut decoder = Decoder::new(false);
+        for name in ["/a", "/b", "/c"] {
+            let block = [&[0x83u8, 0x86, 0x44, 2][..], name.as_bytes()].concat();
+            read(&mut decoder, &block).unwrap();
+        }
+        decoder.doubt();
+        // Any of the three may be meant.
+        assert_eq!(read(&mut decoder, &request(63, &[])).unwrap()[2], ("?".to_owned(), "?".to_owned()));
+        // A block whose end was not seen: what came before it stands.
+        let mut decoder = Decoder::new(false);
+        read(&mut decoder, &[0x83, 0x86, 0x44, 2, b'/', b'x', 0x41, 1, b'h']).unwrap();
+        let mut seen = 0;
+        decoder.decode_begin(&[0x83, 0x86, 0xbf, 0xbe, 0x40, 9, b'c'], |_| seen += 1);
+        assert_eq!(seen, 4);
+        assert_eq!(read(&mut decoder, &request(64, &[0xbf])).unwrap()[2].1, "/x");
+    }
+
     #[test]
     fn the_table_is_bounded() {
         let mut decoder = Decoder::new(false);
@@ -263,8 +434,14 @@ mod tests {
         #[test]
         fn noise_never_panics(blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8)) {
             let mut decoder = Decoder::new(false);
-            for block in blocks {
-                let _ = decoder.decode(&block, |_| {});
+            for (at, block) in blocks.iter().enumerate() {
+                match at % 3 {
+                    2 => decoder.decode_begin(block, |_| {}),
+                    _ => drop(decoder.decode(block, |_| {})),
+                }
+                if at % 2 == 1 {
+                    decoder.doubt();
+                }
                 prop_assert!(decoder.size <= LARGEST);
             }
         }

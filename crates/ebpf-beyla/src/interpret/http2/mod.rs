@@ -5,8 +5,10 @@
 //! | `mod.rs` | [`Connection`]: the calls that are open |
 //! | `side.rs` | one side: finds frames, reads header blocks |
 //! | `frame.rs` | frames |
+//! | `body.rs` | bodies whose length is known: what is missing of them is counted |
 //! | `hpack.rs`, `huffman.rs`, `static_table.rs` | header compression |
 
+mod body;
 pub mod frame;
 pub mod hpack;
 pub mod huffman;
