@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-use object::{Object, ObjectSegment, ObjectSymbol, ReadCache};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache};
 
 /// File offsets of functions that the file itself has, by name; those it lacks are left out. Looked up in the dynamic
 /// symbols first, then in those for debuggers.
@@ -36,6 +36,18 @@ pub fn functions<'a>(path: &Path, names: &[&'a str]) -> Result<HashMap<&'a str, 
     Ok(found)
 }
 
+/// Names of the sections of a program's file.
+///
+/// # Errors
+/// If the file cannot be read or is no program, in words.
+pub fn sections(path: &Path) -> Result<Vec<String>, String> {
+    let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| said(&error))?;
+    let cache = ReadCache::new(file);
+    let object = object::File::parse(&cache).map_err(|error| said(&error))?;
+    Ok(object.sections().filter_map(|section| section.name().ok().map(str::to_owned)).collect())
+}
+
 /// Where in the file an address is loaded from.
 fn offset<'data>(object: &impl Object<'data>, address: u64) -> Option<u64> {
     object.segments().find_map(|segment| {
@@ -49,6 +61,13 @@ fn offset<'data>(object: &impl Object<'data>, address: u64) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::process::Details;
+
+    #[test]
+    fn a_program_has_sections() {
+        let own = std::env::current_exe().expect("a path");
+        assert!(sections(&own).expect("a program").iter().any(|name| name == ".text"));
+        assert!(sections(Path::new("/etc/passwd")).is_err());
+    }
 
     #[test]
     fn functions_of_the_c_library_are_found() {

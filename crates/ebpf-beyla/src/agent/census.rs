@@ -1,11 +1,13 @@
 //! Facts about processes, from the kernel's lists and from `/proc`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use corten_ebpf::process::{Details, Listener};
+use corten_ebpf::symbols;
 
 use super::processes::Census;
 use crate::capture::Capture;
@@ -13,22 +15,48 @@ use crate::discover::{Facts, Language};
 
 /// How long a list of listeners is good for.
 const FRESH: Duration = Duration::from_millis(200);
+/// The most programs whose language is remembered.
+const PROGRAMS: usize = 1024;
 
 /// The machine's processes.
 pub(super) struct KernelCensus {
     capture: Rc<Capture>,
     listeners: RefCell<Option<(Instant, Vec<Listener>)>>,
+    /// What compiled programs are written in, by device and inode of their files.
+    compiled: RefCell<HashMap<(u64, u64), Language>>,
 }
 
 impl KernelCensus {
     /// By the lists of the capture's programs.
     pub(super) fn new(capture: Rc<Capture>) -> Self {
-        Self { capture, listeners: RefCell::new(None) }
+        Self { capture, listeners: RefCell::new(None), compiled: RefCell::default() }
     }
 
     /// Somebody has begun to listen.
     pub(super) fn changed(&mut self) {
         *self.listeners.borrow_mut() = None;
+    }
+
+    /// What a process is written in. Files of compiled programs are looked into once: they are large.
+    fn language(&self, details: Details, executable: &str, libraries: &[String]) -> Language {
+        let language = Language::of(executable, libraries.iter().map(String::as_str));
+        if language != Language::Generic || executable.is_empty() {
+            return language;
+        }
+        let file = details.file(executable);
+        let Ok(about) = std::fs::metadata(&file) else { return language };
+        let key = (about.dev(), about.ino());
+        let mut compiled = self.compiled.borrow_mut();
+        if let Some(known) = compiled.get(&key) {
+            return *known;
+        }
+        let sections = symbols::sections(&file).unwrap_or_default();
+        let language = Language::of_sections(sections.iter().map(String::as_str)).unwrap_or_default();
+        if compiled.len() >= PROGRAMS {
+            compiled.clear();
+        }
+        compiled.insert(key, language);
+        language
     }
 
     fn with_listeners<T>(&self, look: impl FnOnce(&[Listener]) -> T) -> T {
@@ -56,7 +84,7 @@ impl Census for KernelCensus {
         let environment = details.environment();
         let facts = Facts {
             pid,
-            language: Language::of(&executable, libraries.iter().map(String::as_str)),
+            language: self.language(details, &executable, &libraries),
             comm: command.first().cloned().unwrap_or_default(),
             executable,
             command,
@@ -72,5 +100,10 @@ impl Census for KernelCensus {
             let pids: BTreeSet<u32> = listeners.iter().map(|listener| listener.pid).collect();
             pids.into_iter().collect()
         })
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let rows = self.capture.watch().and_then(|watch| watch.processes().ok()).unwrap_or_default();
+        rows.into_iter().map(|row| row.pid).collect()
     }
 }

@@ -23,6 +23,8 @@ pub struct Facts {
     pub language: Language,
     /// The container that it runs in.
     pub container: Option<String>,
+    /// It belongs to the system, and rules about languages do not mean it.
+    pub system: bool,
     /// The systemd unit that it belongs to.
     pub unit: Option<String>,
     /// Those variables of its environment that name services: `OTEL_*`.

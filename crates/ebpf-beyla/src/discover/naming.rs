@@ -1,9 +1,10 @@
 //! The service that a process is: its name, from whoever knows it best.
 //!
 //! In order: the name of the rule that chose the process, `OTEL_SERVICE_NAME`, `service.name` of
-//! `OTEL_RESOURCE_ATTRIBUTES`, the container's name, the systemd unit, a script's or module's name for interpreters,
+//! `OTEL_RESOURCE_ATTRIBUTES`, the service of a composition or the container's name, the systemd unit, a script's or module's name for interpreters,
 //! the program's file, the kernel's short name.
 
+use super::container::Container;
 use super::facts::Facts;
 use super::language::Language;
 use super::selector::Selector;
@@ -14,8 +15,10 @@ use crate::telemetry::Service;
 pub struct Surroundings<'a> {
     /// The machine's name.
     pub host: &'a str,
-    /// The container's name, if whoever runs it tells.
-    pub container: Option<&'a str>,
+    /// The machine's id; may be empty.
+    pub host_id: &'a str,
+    /// The container, if whoever runs it tells.
+    pub container: Option<&'a Container>,
 }
 
 /// The service.
@@ -26,7 +29,8 @@ pub fn service(process: &Facts, rule: &Selector, around: Surroundings<'_>) -> Se
         Some(rule.name.as_str()),
         process.environment.get("OTEL_SERVICE_NAME").map(String::as_str),
         said("service.name"),
-        around.container,
+        around.container.map(|container| container.service.as_str()),
+        around.container.map(|container| container.name.as_str()),
         process.unit.as_deref().and_then(unit_name),
     ];
     let name = name.into_iter().flatten().find(|name| !name.is_empty()).map(str::to_owned);
@@ -36,7 +40,7 @@ pub fn service(process: &Facts, rule: &Selector, around: Surroundings<'_>) -> Se
         ("process.executable.name", file_name(&process.executable)),
         ("process.executable.path", process.executable.as_str()),
         ("container.id", process.container.as_deref().unwrap_or_default()),
-        ("container.name", around.container.unwrap_or_default()),
+        ("container.name", around.container.map_or("", |container| &container.name)),
         ("systemd.unit", process.unit.as_deref().unwrap_or_default()),
     ];
     attributes.extend(
@@ -51,6 +55,7 @@ pub fn service(process: &Facts, rule: &Selector, around: Surroundings<'_>) -> Se
         instance: instance.unwrap_or_else(|| format!("{}:{}", around.host, process.pid)),
         language: if process.language == Language::Generic { "" } else { process.language.name() },
         host: around.host.to_owned(),
+        host_id: around.host_id.to_owned(),
         attributes,
     }
 }
@@ -142,7 +147,7 @@ mod tests {
     use super::*;
 
     fn named(process: &Facts) -> String {
-        service(process, &Selector::default(), Surroundings { host: "h", container: None }).name
+        service(process, &Selector::default(), Surroundings { host: "h", ..Surroundings::default() }).name
     }
 
     fn process(executable: &str, command: &[&str], language: Language) -> Facts {
@@ -162,7 +167,9 @@ mod tests {
         one.unit = Some("cart@blue.service".to_owned());
         assert_eq!(named(&one), "cart");
         one = one.with_environment(["OTEL_RESOURCE_ATTRIBUTES=service.name=my%20shop,team=a,service.instance.id=i"]);
-        let around = Surroundings { host: "h", container: Some("box") };
+        let container = Container { name: "box".to_owned(), service: String::new() };
+        let around = Surroundings { host: "h", host_id: "i", container: Some(&container) };
+        assert_eq!(service(&one, &Selector::default(), around).attribute("container.name"), "box");
         let made = service(&one, &Selector::default(), around);
         assert_eq!((made.name.as_str(), made.instance.as_str()), ("my shop", "i"));
         assert!(made.attributes.contains(&("team".to_owned(), "a".to_owned())));
@@ -170,6 +177,19 @@ mod tests {
         assert_eq!(named(&one), "env");
         let rule = Selector { name: "rule".to_owned(), ..Selector::default() };
         assert_eq!(service(&one, &rule, around).name, "rule");
+    }
+
+    #[test]
+    fn containers_name_services_and_compositions_more_so() {
+        let mut container = Container { name: "shop_web_1".to_owned(), service: "web".to_owned() };
+        let one = process("/bin/server", &["server"], Language::Generic);
+        let made = |container: &Container| {
+            let around = Surroundings { host: "h", host_id: "i", container: Some(container) };
+            service(&one, &Selector::default(), around).name
+        };
+        assert_eq!(made(&container), "web");
+        container.service.clear();
+        assert_eq!(made(&container), "shop_web_1");
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Selector {
             && (self.ports.is_empty() || process.ports.iter().any(|port| self.ports.contains(*port)))
             && holds(&self.executable, &process.executable)
             && (self.command.is_none() || holds(&self.command, &process.command.join(" ")))
-            && holds(&self.languages, process.language.name())
+            && (self.languages.is_none() || (!process.system && holds(&self.languages, process.language.name())))
             && (self.pids.is_empty() || self.pids.contains(&process.pid))
             && (!self.containers_only || process.container.is_some())
     }
@@ -102,6 +102,8 @@ impl Selector {
 pub struct Selection {
     /// What is observed; the first that matches names the service.
     pub include: Vec<Selector>,
+    /// What is only told to be there.
+    pub survey: Vec<Selector>,
     /// What is not, whatever is said above.
     pub exclude: Vec<Selector>,
     /// What is not, where the file does not say otherwise: collectors.
@@ -115,6 +117,17 @@ impl Selection {
             return None;
         }
         self.include.iter().find(|rule| rule.matches(process))
+    }
+
+    /// The rule by which it is only told that a process is there.
+    pub fn survey(&self, process: &Facts) -> Option<&Selector> {
+        let excluded = self.default_exclude.iter().any(|rule| rule.matches(process));
+        self.survey.iter().find(|rule| !excluded && rule.matches(process))
+    }
+
+    /// Whether processes are meant that listen on nothing.
+    pub fn needs_all(&self) -> bool {
+        self.include.iter().chain(&self.survey).any(|rule| rule.ports.is_empty())
     }
 }
 
@@ -153,6 +166,8 @@ mod tests {
         assert!(rule(|rule| rule.executable = Some(Pattern::expression("pyth.n").unwrap())).matches(&process()));
         assert!(rule(|rule| rule.command = Some(Pattern::glob("*http.server*").unwrap())).matches(&process()));
         assert!(rule(|rule| rule.languages = Some(Pattern::glob("{go,python}").unwrap())).matches(&process()));
+        let python = rule(|rule| rule.languages = Some(Pattern::glob("*").unwrap()));
+        assert!(python.matches(&process()) && !python.matches(&Facts { system: true, ..process() }));
         assert!(rule(|rule| rule.pids = vec![7]).matches(&process()));
         assert!(!rule(|rule| rule.containers_only = true).matches(&process()));
         assert!(!Selector::default().matches(&process()), "a rule that says nothing means nobody");
