@@ -63,27 +63,44 @@ struct Open {
     tid: u32,
 }
 
+/// A call, for the other end to continue.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    context: Context,
+    pid: u32,
+}
+
 /// All places that are in use.
 #[derive(Debug, Default)]
 pub struct Contexts {
+    /// Only what headers say counts.
+    headers_only: bool,
     /// Requests that are being answered, by process, in order of their begin.
     open: HashMap<u32, VecDeque<Open>>,
     /// The request that a thread received last, until a call was made for it.
     received: HashMap<(u32, u32), u64>,
     /// Calls by the sequence number of their first byte and the client's port.
-    sent: HashMap<(u32, u16), Context>,
+    sent: HashMap<(u32, u16), Sent>,
     order: VecDeque<(u32, u16)>,
     random: fastrand::Rng,
 }
 
 impl Contexts {
+    /// None yet. If it does not `join`, only what headers say counts.
+    pub fn new(joins: bool) -> Self {
+        Self { headers_only: !joins, ..Self::default() }
+    }
+
     /// Finds the place of a request that was just begun.
     pub fn begin(&mut self, exchange: &mut Exchange, role: Role, client_port: u16) {
         let link = (exchange.sequence, client_port);
         let known = (link.0 != 0 && link.1 != 0).then_some(link);
+        let sent = known.filter(|_| role != Role::Client).and_then(|link| self.sent.get(&link).copied());
+        exchange.caller = sent.map_or(0, |sent| sent.pid);
         let parent = Context::parse(&exchange.traceparent).or_else(|| match role {
+            _ if self.headers_only => None,
             Role::Client => self.on_behalf_of(exchange.pid, exchange.tid),
-            Role::Server | Role::Unknown => known.and_then(|link| self.sent.get(&link).copied()),
+            Role::Server | Role::Unknown => sent.map(|sent| sent.context),
         });
         let context = Context {
             trace: parent.map_or_else(|| self.random.u128(1..), |parent| parent.trace),
@@ -93,7 +110,7 @@ impl Contexts {
         };
         exchange.context = context;
         match (role, known) {
-            (Role::Client, Some(link)) => self.remember_sent(link, context),
+            (Role::Client, Some(link)) => self.remember_sent(link, Sent { context, pid: exchange.pid }),
             (Role::Client, None) => {}
             _ => self.remember_open(exchange.pid, exchange.tid, context),
         }
@@ -120,13 +137,13 @@ impl Contexts {
         self.received.insert((pid, tid), context.span);
     }
 
-    fn remember_sent(&mut self, link: (u32, u16), context: Context) {
+    fn remember_sent(&mut self, link: (u32, u16), sent: Sent) {
         if self.order.len() == SENT
             && let Some(oldest) = self.order.pop_front()
         {
             self.sent.remove(&oldest);
         }
-        if self.sent.insert(link, context).is_none() {
+        if self.sent.insert(link, sent).is_none() {
             self.order.push_back(link);
         }
     }
@@ -216,9 +233,23 @@ mod tests {
         let mut request = Exchange { sequence: 77, pid: 2, ..exchange(9) };
         contexts.begin(&mut request, Role::Server, 40_000);
         assert_eq!((request.context.trace, request.context.parent), (call.context.trace, call.context.span));
+        assert_eq!(request.caller, 1);
         let mut other = Exchange { sequence: 77, pid: 2, ..exchange(9) };
         contexts.begin(&mut other, Role::Server, 40_001);
         assert_eq!(other.context.parent, 0);
+    }
+
+    #[test]
+    fn nothing_is_joined_if_only_headers_count() {
+        let mut contexts = Contexts::new(false);
+        let request = begin(&mut contexts, Role::Server, 1);
+        assert_eq!(begin(&mut contexts, Role::Client, 1).context.parent, 0);
+        let mut call = Exchange { sequence: 77, ..exchange(1) };
+        contexts.begin(&mut call, Role::Client, 40_000);
+        let mut other = Exchange { sequence: 77, pid: 2, ..exchange(9) };
+        contexts.begin(&mut other, Role::Server, 40_000);
+        assert_eq!((other.context.parent, other.caller), (0, 1));
+        assert_ne!(other.context.trace, request.context.trace);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A request and its response, as they were seen on a stream: what spans and metrics are made of.
 
+use std::net::Ipv6Addr;
+
 use super::context::Context;
 use crate::record::{Family, Role};
 
@@ -43,6 +45,20 @@ pub struct Ends {
     pub netns: u32,
     /// Where a Unix socket is bound.
     pub path: String,
+}
+
+impl Ends {
+    /// Whether both are on this machine, as far as their addresses tell.
+    pub fn are_here(&self) -> bool {
+        match self.family {
+            Family::Unix => true,
+            Family::V4 => self.remote[0] == 127 || self.remote == self.local,
+            Family::V6 => {
+                let canonical = Ipv6Addr::from(self.remote).to_canonical();
+                canonical.is_loopback() || self.remote == self.local
+            }
+        }
+    }
 }
 
 /// How an exchange ended.
@@ -112,6 +128,8 @@ pub struct Exchange {
     pub ending: Ending,
     /// Its place in a trace.
     pub context: Context,
+    /// The process of this machine that sent the request, where that is known; else 0.
+    pub caller: u32,
 }
 
 impl Exchange {

@@ -34,9 +34,25 @@ const STREAMS: usize = 200_000;
 /// How long a stream may be idle before it is forgotten, in nanoseconds: its end may have been missed.
 const IDLE: u64 = 3_600_000_000_000;
 
+/// What the file says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How long an HTTP/1 request may wait for its response, in nanoseconds; 0 is any time.
+    pub timeout: u64,
+    /// Whether calls are joined with requests by what is seen of them, rather than by headers alone.
+    pub joins: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: 0, joins: true }
+    }
+}
+
 /// Follows streams.
 #[derive(Debug, Default)]
 pub struct Interpreter {
+    timeout: u64,
     streams: HashMap<u64, Stream>,
     /// Streams in which time passing may end something.
     restless: HashSet<u64>,
@@ -48,6 +64,11 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
+    /// No streams yet.
+    pub fn new(options: Options) -> Self {
+        Self { timeout: options.timeout, contexts: Contexts::new(options.joins), ..Self::default() }
+    }
+
     /// Takes a record.
     pub fn take(&mut self, record: &Record<'_>) {
         let Head { time, stream, .. } = record.head;
@@ -74,12 +95,13 @@ impl Interpreter {
 
     /// Time has passed. Called some ten times a second.
     pub fn sweep(&mut self, now: u64) {
+        let timeout = self.timeout;
         let waiting: Vec<u64> = self.restless.iter().copied().collect();
         for number in waiting {
             let mut out = Vec::new();
             let restless = self.streams.get_mut(&number).is_some_and(|stream| {
-                stream.sweep(now, &mut out);
-                stream.is_restless()
+                stream.sweep(now, timeout, &mut out);
+                stream.is_restless(timeout)
             });
             if !restless {
                 self.restless.remove(&number);
@@ -153,7 +175,7 @@ impl Interpreter {
         if let Some(wish) = stream.take(data, moment, &mut out) {
             self.verdicts.push(Verdict { stream: number, mode: wish.mode, skip: wish.skip });
         }
-        if stream.is_restless() {
+        if stream.is_restless(self.timeout) {
             self.restless.insert(number);
         }
         self.incomplete += stream.take_incomplete();

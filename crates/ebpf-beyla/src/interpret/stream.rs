@@ -86,10 +86,10 @@ impl Stream {
         });
     }
 
-    /// Whether time passing may end something.
-    pub fn is_restless(&self) -> bool {
+    /// Whether time passing may end something; `timeout` is how long a request may wait, 0 for any time.
+    pub fn is_restless(&self, timeout: u64) -> bool {
         let speaks = match &self.talk {
-            Talk::Http1(talk) => talk.is_restless(),
+            Talk::Http1(talk) => talk.is_restless() || (timeout > 0 && talk.is_waiting()),
             Talk::Http2(talk) => talk.is_restless(),
             Talk::Unknown(_) | Talk::Other => return false,
         };
@@ -160,14 +160,19 @@ impl Stream {
     }
 
     /// Time has passed.
-    pub fn sweep(&mut self, now: u64, out: &mut Vec<Exchange>) {
+    pub fn sweep(&mut self, now: u64, timeout: u64, out: &mut Vec<Exchange>) {
         if now.saturating_sub(self.used) >= SETTLED {
             let moment = Moment { time: self.used, ..Moment::default() };
             self.settle(Direction::Send, moment, out);
             self.settle(Direction::Receive, moment, out);
         }
         match &mut self.talk {
-            Talk::Http1(talk) => talk.sweep(now, out),
+            Talk::Http1(talk) => {
+                talk.sweep(now, out);
+                if timeout > 0 {
+                    talk.expire(now, timeout, out);
+                }
+            }
             Talk::Http2(talk) => talk.sweep(now, out),
             _ => {}
         }

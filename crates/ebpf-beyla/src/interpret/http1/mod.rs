@@ -26,6 +26,8 @@ use super::lane::{Moment, Segment};
 const WAITING: usize = 128;
 /// How long a response whose end is not known may be silent before it is taken for ended, in nanoseconds.
 const SILENCE: u64 = 400_000_000;
+/// The status of a request that has waited for too long.
+const TIMEOUT: u16 = 408;
 /// The longest target that is kept.
 const TARGET: usize = 2048;
 
@@ -35,6 +37,8 @@ pub struct Conversation {
     request: Side,
     response: Side,
     waiting: VecDeque<Exchange>,
+    /// Methods of requests that were told without their responses, which may still come.
+    expired: VecDeque<String>,
     /// The response goes on until the connection ends.
     until_close: bool,
     /// Bytes of a response went that could not be read, since the last one that could.
@@ -58,6 +62,7 @@ impl Conversation {
             request: Side::new(Kind::Request),
             response: Side::new(Kind::Response),
             waiting: VecDeque::new(),
+            expired: VecDeque::new(),
             until_close: false,
             blind: false,
             upgrade: None,
@@ -102,6 +107,7 @@ impl Conversation {
         }
         let mut listener = Responses {
             waiting: &mut self.waiting,
+            expired: &mut self.expired,
             until_close: &mut self.until_close,
             blind: &mut self.blind,
             upgrade: &mut self.upgrade,
@@ -142,6 +148,25 @@ impl Conversation {
         if self.is_restless() && self.waiting.front().is_some_and(silent) {
             self.finish(Ending::Assumed, out);
         }
+    }
+
+    /// Tells of requests that have waited for longer than that, with status 408; their responses are not told.
+    pub fn expire(&mut self, now: u64, timeout: u64, out: &mut Vec<Exchange>) {
+        let late = |front: &Exchange| front.answered == 0 && now.saturating_sub(front.start) >= timeout;
+        while self.waiting.front().is_some_and(late) {
+            let Some(mut exchange) = self.waiting.pop_front() else { return };
+            exchange.status = Some(TIMEOUT);
+            exchange.end = exchange.start.saturating_add(timeout);
+            if self.expired.len() < WAITING {
+                self.expired.push_back(exchange.method.clone());
+            }
+            out.push(exchange);
+        }
+    }
+
+    /// Whether a request waits for its response.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The requests that have no place in a trace yet.
@@ -206,6 +231,7 @@ impl Listener for Requests<'_> {
 
 struct Responses<'a> {
     waiting: &'a mut VecDeque<Exchange>,
+    expired: &'a mut VecDeque<String>,
     until_close: &'a mut bool,
     blind: &'a mut bool,
     upgrade: &'a mut Option<String>,
@@ -237,6 +263,10 @@ impl Listener for Responses<'_> {
         // Only if the end of the one before was not seen.
         self.finish(Ending::Assumed);
         *self.blind = false;
+        if let Some(method) = self.expired.pop_front() {
+            self.orphan = true;
+            return Some(response.body(&method));
+        }
         let Some(front) = self.waiting.front_mut() else {
             self.orphan = true;
             return Some(response.body(""));

@@ -170,6 +170,22 @@ fn requests_without_responses_are_bounded() {
     assert_eq!((talk.conversation.waiting.len(), talk.conversation.take_incomplete()), (WAITING, 5));
 }
 
+#[test]
+fn a_request_that_waits_for_too_long_is_told_and_its_response_is_not() {
+    let mut talk = Talk::new();
+    talk.ask(b"GET /slow HTTP/1.1\r\n\r\n");
+    assert!(talk.conversation.is_waiting());
+    talk.conversation.expire(1000 + 49, 50, &mut talk.out);
+    assert!(talk.out.is_empty());
+    talk.conversation.expire(1000 + 50, 50, &mut talk.out);
+    assert_eq!(talk.seen(), [("/slow", Some(408), 0, 0, Ending::Complete)]);
+    assert_eq!((talk.out[0].start, talk.out[0].end), (1000, 1050));
+    talk.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    talk.ask(b"GET /next HTTP/1.1\r\n\r\n").answer(b"HTTP/1.1 204 No\r\n\r\n");
+    assert_eq!(talk.seen()[1..], [("/next", Some(204), 0, 0, Ending::Complete)]);
+    assert!(!talk.conversation.is_waiting());
+}
+
 proptest! {
     #[test]
     fn pieces_make_no_difference(cuts in prop::collection::vec(1usize..30, 1..80)) {
