@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use crate::agent::meters::{DOCS, Meters};
 use crate::agent::outlet::{Receiver, queue};
+use crate::agent::processes::Machine;
 use crate::agent::worker::{Setup, Started, run};
 use crate::arguments::EbpfArguments;
 use crate::telemetry::Measures;
-use crate::telemetry::measure::Features;
 
 /// How long after a failure the kernel is asked again: rights and modules may have come.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -65,8 +65,8 @@ impl Component for BeylaEbpf {
 
     async fn build(args: Arc<EbpfArguments>, cx: &mut BuildContext<'_>) -> Result<(Self, BeylaExports), BuildError> {
         args.selection().map_err(|why| BuildError::at("discovery", why))?;
-        let features = Features { application: args.metrics.application(), graph: args.metrics.graph() };
-        let measures = Arc::new(Mutex::new(Measures::new(features)));
+        let settings = args.measures(&host_id(&args)).map_err(|why| BuildError::at("attributes", why))?;
+        let measures = Arc::new(Mutex::new(Measures::new(settings)));
         let exposed: Handle<dyn Expose> = cx.handle("metrics", Arc::new(Shown(Arc::clone(&measures))));
         let target = Labels::from_pairs([
             ("__address__", ADDRESS),
@@ -111,7 +111,7 @@ impl BeylaEbpf {
         let (out, mut parcels) = queue();
         let setup = Setup {
             args: Arc::clone(&self.args),
-            host: host_name(&self.args),
+            machine: Machine { host: host_name(&self.args), host_id: host_id(&self.args) },
             measures: Arc::clone(&self.measures),
             meters: meters.clone(),
             out,
@@ -176,6 +176,18 @@ async fn forward(parcels: &mut Receiver, output: &OutputArguments, meters: &Mete
         if !matches!(taken, Ok(Ok(()))) && parcel.kind == SignalKind::Traces {
             meters.refused.add(items);
         }
+    }
+}
+
+/// The machine's id: the file's, else what systemd keeps; empty if there is none.
+fn host_id(args: &EbpfArguments) -> String {
+    match args.attributes.host_id.overridden.as_str() {
+        "" => ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+            .iter()
+            .find_map(|file| std::fs::read_to_string(file).ok())
+            .map(|id| id.trim().to_owned())
+            .unwrap_or_default(),
+        id => id.to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `processes.rs` | who is observed |
 //! | `census.rs` | facts about processes |
 //! | `teller.rs` | exchanges to spans and metrics |
+//! | `usage.rs` | what processes use |
 //! | `outlet.rs` | the way out of the thread |
 //! | `meters.rs` | self-metrics |
 
@@ -15,5 +16,7 @@ pub mod meters;
 pub mod outlet;
 pub mod processes;
 pub mod teller;
+#[cfg(feature = "capture")]
+mod usage;
 #[cfg(feature = "capture")]
 pub mod worker;

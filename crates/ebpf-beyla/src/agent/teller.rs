@@ -9,6 +9,7 @@ use corten_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span};
 use crate::arguments::{EbpfArguments, FilterArguments, IgnoreMode, SamplerArguments, TracePrinter};
 use crate::discover::Pattern;
 use crate::interpret::exchange::Exchange;
+use crate::telemetry::measure::Other;
 use crate::telemetry::span::{Boot, SpanOptions, span};
 use crate::telemetry::{Exclusions, Measures, Routes, Service, View};
 
@@ -92,9 +93,13 @@ impl Teller {
         Ok(Self {
             routes: Routes::new(args.routes.rules()),
             ignore: args.routes.ignore_mode,
-            exclusions: Exclusions::new(own, args.discovery.exclude_otel_instrumented_services),
+            exclusions: Exclusions::new(
+                own,
+                args.discovery.exclude_otel_instrumented_services,
+                args.discovery.exclude_otel_instrumented_services_span_metrics,
+            ),
             filters: args.filters.application.iter().map(filter).collect::<Result<_, String>>()?,
-            options: SpanOptions { query: args.attributes.wants("traces", "url.query") },
+            options: SpanOptions::new(args.attributes.selection()?),
             printer: args.trace_printer,
             protocols: [Protocols::of(&args.traces.instrumentations), Protocols::of(&args.metrics.instrumentations)],
             measures,
@@ -103,8 +108,8 @@ impl Teller {
         })
     }
 
-    /// Tells of an exchange; `now` in nanoseconds since 1970.
-    pub fn tell(&mut self, exchange: &Exchange, observed: &Observed, boot: Boot, now: u64) -> Told {
+    /// Tells of an exchange; `other` is who is at its other end, `now` in nanoseconds since 1970.
+    pub fn tell(&mut self, exchange: &Exchange, observed: &Observed, other: Other<'_>, boot: Boot, now: u64) -> Told {
         if self.exclusions.is_telemetry(exchange) {
             return Told::Telemetry;
         }
@@ -113,17 +118,19 @@ impl Teller {
         if ignored && self.ignore == IgnoreMode::All {
             return Told::LeftOut;
         }
-        let span = span(&view, boot, self.options);
+        let span = span(&view, boot, &self.options);
         if !self.filters.iter().all(|filter| filter.lets(&span.attributes)) {
             return Told::LeftOut;
         }
         let [traces, metrics] = self.protocols;
-        if observed.metrics
-            && metrics.has(exchange)
-            && !(ignored && self.ignore == IgnoreMode::Metrics)
-            && !self.exclusions.has_own_metrics(exchange.pid)
-        {
-            self.measures.lock().unwrap_or_else(PoisonError::into_inner).observe(&observed.service, &view, now);
+        if observed.metrics && !(ignored && self.ignore == IgnoreMode::Metrics) {
+            let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+            if metrics.has(exchange) && !self.exclusions.has_own_metrics(exchange.pid) {
+                measures.observe(&observed.service, &view, now);
+            }
+            if !self.exclusions.has_own_span_metrics(exchange.pid) {
+                measures.observe_span(&observed.service, &view, &span.name, other, now);
+            }
         }
         if observed.traces
             && traces.has(exchange)
@@ -151,7 +158,7 @@ impl Teller {
     pub fn take(&mut self) -> Option<(ExportTraceServiceRequest, usize)> {
         let count = std::mem::take(&mut self.count);
         let resources = std::mem::take(&mut self.spans).into_iter().map(|(service, spans)| ResourceSpans {
-            resource: Some(service.resource()),
+            resource: Some(service.resource(&self.options.select)),
             scope_spans: vec![ScopeSpans { scope: Some(scope()), spans, ..ScopeSpans::default() }],
             ..ResourceSpans::default()
         });
@@ -234,12 +241,14 @@ mod tests {
     use crate::arguments::{MetricsArguments, SamplerName};
     use crate::interpret::context::Context;
     use crate::record::Role;
+    use crate::telemetry::MeasureSettings;
     use crate::telemetry::measure::Features;
 
     fn teller(change: impl FnOnce(&mut EbpfArguments)) -> Teller {
         let mut args = EbpfArguments::default();
         change(&mut args);
-        let measures = Measures::new(Features { application: true, graph: false });
+        let features = Features { application: true, ..Features::default() };
+        let measures = Measures::new(MeasureSettings { features, ..MeasureSettings::default() });
         Teller::new(&args, 1, Arc::new(Mutex::new(measures))).unwrap()
     }
 
@@ -262,7 +271,7 @@ mod tests {
 
     fn tell(teller: &mut Teller, exchange: &Exchange) -> (Told, usize, usize) {
         let boot = Boot::new(Duration::from_secs(10), Duration::ZERO);
-        let told = teller.tell(exchange, &observed(), boot, 1);
+        let told = teller.tell(exchange, &observed(), None, boot, 1);
         let series = teller.measures.lock().unwrap().len();
         (told, teller.waiting(), series)
     }
@@ -273,7 +282,7 @@ mod tests {
         let observed = observed();
         let boot = Boot::new(Duration::from_secs(10), Duration::ZERO);
         for _ in 0..3 {
-            teller.tell(&exchange("/a", 200), &observed, boot, 1);
+            teller.tell(&exchange("/a", 200), &observed, None, boot, 1);
         }
         let (request, count) = teller.take().unwrap();
         assert_eq!((count, request.resource_spans.len()), (3, 1));
@@ -331,7 +340,7 @@ mod tests {
         assert_eq!(tell(&mut teller, &export), (Told::Telemetry, 0, 0));
         let none = SamplerArguments { name: SamplerName::None, arg: String::new() };
         let boot = Boot::new(Duration::ZERO, Duration::ZERO);
-        teller.tell(&exchange("/", 200), &Observed { sampler: none, ..observed() }, boot, 1);
+        teller.tell(&exchange("/", 200), &Observed { sampler: none, ..observed() }, None, boot, 1);
         assert_eq!(teller.waiting(), 0);
     }
 }

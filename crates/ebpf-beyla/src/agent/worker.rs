@@ -13,15 +13,16 @@ use rustix::time::{ClockId, clock_gettime};
 use super::census::KernelCensus;
 use super::meters::Meters;
 use super::outlet::{Parcel, Sender};
-use super::processes::{Decision, Processes};
+use super::processes::{Decision, Machine, News, Processes};
 use super::teller::{Teller, Told, scope};
-use crate::arguments::EbpfArguments;
+use super::usage::Usages;
+use crate::arguments::{ContextPropagation, EbpfArguments};
 use crate::capture::{Budget, Capture, CaptureError, Policy, Records, Settings};
-use crate::interpret::Interpreter;
 use crate::interpret::exchange::Exchange;
-use crate::record::{Event, Record, Role, decode};
-use crate::telemetry::Measures;
+use crate::interpret::{Interpreter, Options};
+use crate::record::{Event, Family, Record, Role, decode};
 use crate::telemetry::span::Boot;
+use crate::telemetry::{Measures, Service};
 
 /// How long a span waits at most before it goes out.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,8 +30,13 @@ const TICK: Duration = Duration::from_millis(100);
 const ENOUGH: usize = 512;
 /// How often metrics go out.
 const METRICS_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked at what processes use.
+const USAGES_EVERY: Duration = Duration::from_secs(5);
 /// What one process may cost: beyond it, requests are counted and not read.
 const BUDGET: Budget = Budget { per_second: 10_000, burst: 20_000 };
+/// Why nothing is put into requests, for those who ask for it.
+const UNCHANGED: &str = "ebpf.context_propagation: no header is put into requests, since no program of Corten changes \
+    what a service sends; calls between observed processes of this machine are joined without it";
 /// With `high_request_volume`.
 const SMALL_BUDGET: Budget = Budget { per_second: 500, burst: 1000 };
 
@@ -38,8 +44,8 @@ const SMALL_BUDGET: Budget = Budget { per_second: 500, burst: 1000 };
 pub struct Setup {
     /// The file's words.
     pub args: Arc<EbpfArguments>,
-    /// The machine's name.
-    pub host: String,
+    /// The machine.
+    pub machine: Machine,
     /// Metrics of requests.
     pub measures: Arc<Mutex<Measures>>,
     /// Self-metrics.
@@ -67,7 +73,10 @@ pub struct Started {
 pub fn run(setup: Setup, started: impl FnOnce(Result<Started, String>)) {
     match Worker::new(setup) {
         Ok(mut worker) => {
-            let problems = worker.capture.problems().map(ToString::to_string).collect();
+            let mut problems: Vec<String> = worker.capture.problems().map(ToString::to_string).collect();
+            if worker.setup.args.ebpf.context_propagation != ContextPropagation::Disabled {
+                problems.push(UNCHANGED.to_owned());
+            }
             let hooks = worker.capture.hooks().to_string();
             started(Ok(Started { hooks, problems, processes: worker.processes.count() }));
             worker.work();
@@ -86,6 +95,8 @@ struct Worker {
     budget: Budget,
     next_tick: u64,
     next_metrics: u64,
+    usages: Usages,
+    next_usages: u64,
 }
 
 impl Worker {
@@ -99,26 +110,33 @@ impl Worker {
         }
         let capture = Rc::new(capture);
         let census = KernelCensus::new(Rc::clone(&capture));
-        let processes = Processes::new(&setup.args, setup.host.clone(), census)?;
+        let processes = Processes::new(&setup.args, setup.machine.clone(), census)?;
         let teller = Teller::new(&setup.args, std::process::id(), Arc::clone(&setup.measures))?;
         let budget = if setup.args.ebpf.high_request_volume { SMALL_BUDGET } else { BUDGET };
+        let options = Options {
+            timeout: nanoseconds(setup.args.ebpf.http_request_timeout),
+            joins: !setup.args.ebpf.disable_black_box_cp,
+        };
         let now = since_boot();
         let mut worker = Self {
             setup,
             capture,
             records,
-            interpreter: Interpreter::default(),
+            interpreter: Interpreter::new(options),
             processes,
             teller,
             budget,
             next_tick: now,
             next_metrics: now + nanoseconds(METRICS_EVERY),
+            usages: Usages::default(),
+            next_usages: now,
         };
         let ports: Vec<u16> = worker.processes.ports().collect();
         worker.capture.choose_ports(ports).map_err(|error| error.to_string())?;
         for decision in worker.processes.look_around() {
             worker.decide(decision);
         }
+        worker.news();
         Ok(worker)
     }
 
@@ -223,12 +241,13 @@ impl Worker {
         let wall = wall();
         let boot = Boot::new(wall, Duration::from_nanos(now));
         for exchange in self.interpreter.take_exchanges() {
+            let other = self.other(&exchange);
             let Some(observed) = self.processes.observed(exchange.pid, server_port(&exchange)) else {
                 meters.of_others.inc();
                 continue;
             };
             let wall = u64::try_from(wall.as_nanos()).unwrap_or_default();
-            match self.teller.tell(&exchange, observed, boot, wall) {
+            match self.teller.tell(&exchange, observed, other.as_deref(), boot, wall) {
                 Told::Yes => meters.told.inc(),
                 Told::Telemetry => meters.telemetry.inc(),
                 Told::LeftOut => meters.left_out.inc(),
@@ -238,6 +257,8 @@ impl Worker {
 
     fn tick(&mut self, now: u64) {
         self.flush();
+        self.news();
+        self.usages(now);
         let meters = &self.setup.meters;
         meters.processes.set(self.processes.count() as f64);
         meters.streams.set(self.interpreter.streams() as f64);
@@ -259,6 +280,46 @@ impl Worker {
         drop(measures);
         let bytes = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into();
         self.setup.out.send(Parcel { kind: SignalKind::Metrics, bytes, items });
+    }
+
+    /// Tells metrics which processes there are.
+    fn news(&mut self) {
+        let news = self.processes.take_news();
+        if news.is_empty() {
+            return;
+        }
+        let mut measures = self.setup.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        for news in news {
+            match news {
+                News::Observed(pid, service) => measures.appeared(pid, &service, false),
+                News::Surveyed(pid, service) => measures.appeared(pid, &service, true),
+                News::Gone(pid) => measures.ended(pid),
+            }
+        }
+    }
+
+    /// Tells metrics what observed processes use.
+    fn usages(&mut self, now: u64) {
+        if now < self.next_usages || !self.setup.args.metrics.counted().process {
+            return;
+        }
+        self.next_usages = now + nanoseconds(USAGES_EVERY);
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let used = self.processes.running().filter_map(|(pid, service)| Some((pid, service, self.usages.read(pid)?)));
+        let used: Vec<_> = used.collect();
+        let mut measures = self.setup.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        for (pid, service, (usage, owner)) in used {
+            measures.used(pid, service, usage, owner, cpus, now);
+        }
+    }
+
+    /// The service at the other end of an exchange, if it is one of this machine that is observed.
+    fn other(&self, exchange: &Exchange) -> Option<Arc<Service>> {
+        if exchange.role != Role::Client {
+            return self.processes.service(exchange.caller);
+        }
+        let ends = exchange.ends.as_ref().filter(|ends| ends.family != Family::Unix && ends.are_here())?;
+        self.processes.listener(ends.remote_port)
     }
 
     fn flush(&mut self) {

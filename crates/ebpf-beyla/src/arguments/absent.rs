@@ -62,6 +62,9 @@ pub struct RuntimeArguments {
     pub sampling_interval: Duration,
 }
 
+/// Protocols that are read.
+const READ: [&str; 3] = ["*", "http", "grpc"];
+
 /// What was asked for and is not done.
 pub(super) fn notes(args: &EbpfArguments) -> Vec<Note> {
     let enabled = |block: &Option<super::RuntimeArguments>| block.as_ref().is_some_and(|block| block.enabled);
@@ -84,9 +87,33 @@ pub(super) fn notes(args: &EbpfArguments) -> Vec<Note> {
         "metrics.features",
         format!("not implemented by Corten, and left out: {}", absent.join(", ")),
     );
+    for (field, names) in [
+        ("metrics.instrumentations", &args.metrics.instrumentations),
+        ("traces.instrumentations", &args.traces.instrumentations),
+    ] {
+        let unread: Vec<&str> = names.iter().map(String::as_str).filter(|name| !READ.contains(name)).collect();
+        say(
+            !unread.is_empty(),
+            field,
+            format!("protocols that Corten does not read, and leaves out: {}", unread.join(", ")),
+        );
+    }
+    say(args.metrics.exemplar_filter != "always_off", "metrics.exemplar_filter", not("making exemplars"));
+    let attributes = &args.attributes;
+    let renamed = [
+        &attributes.rename_unresolved_hosts,
+        &attributes.rename_unresolved_hosts_incoming,
+        &attributes.rename_unresolved_hosts_outgoing,
+    ];
+    say(
+        renamed.iter().any(|name| !name.is_empty()),
+        "attributes.rename_unresolved_hosts",
+        not("giving one name to all hosts without a name"),
+    );
+    say(args.ebpf.heuristic_sql_detect, "ebpf.heuristic_sql_detect", not("reading SQL"));
     say(args.metrics.network.is_some(), "metrics.network", not("metrics of network flows"));
     say(args.metrics.native_histogram.is_some(), "metrics.native_histogram", not("native histograms of requests"));
-    say(args.metrics.buckets != Default::default(), "metrics.buckets", not("choosing the boundaries of histograms"));
+    say(args.metrics.buckets.are_foreign(), "metrics.buckets", not("measuring TCP and GenAI"));
     say(!args.filters.network.is_empty(), "filters.network", not("metrics of network flows"));
     say(
         args.attributes.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.enable == "true"),
@@ -98,7 +125,6 @@ pub(super) fn notes(args: &EbpfArguments) -> Vec<Note> {
         "discovery.instrument",
         "rules with a kubernetes block choose nobody: asking Kubernetes is not implemented by Corten".to_owned(),
     );
-    say(!discovery.survey.is_empty(), "discovery.survey", not("surveys"));
     say(
         args.ebpf.context_propagation != ContextPropagation::Disabled,
         "ebpf.context_propagation",

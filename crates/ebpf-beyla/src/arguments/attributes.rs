@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use corten_component::Arguments;
+use corten_component::{Arguments, Invalid};
+
+use crate::telemetry::Select;
 
 /// `attributes`
-#[derive(Debug, Clone, Default, PartialEq, Arguments)]
+#[derive(Debug, Clone, PartialEq, Arguments)]
+#[arguments(validate)]
 pub struct AttributesArguments {
     /// What Kubernetes knows (not implemented).
     #[arg(block)]
@@ -14,16 +17,16 @@ pub struct AttributesArguments {
     /// `service.instance.id`
     #[arg(block)]
     pub instance_id: InstanceIdArguments,
-    /// Which attributes are told, by metric; only `url.query` of `traces` can be chosen.
+    /// Which attributes are told, by metric, of `traces` and of the `resource`.
     #[arg(block)]
     pub select: Vec<SelectArguments>,
-    /// `host.id` (not implemented)
+    /// `host.id`
     #[arg(block)]
     pub host_id: HostIdArguments,
     /// Accepted and without effect.
     #[arg(block)]
     pub metadata_retry: RetryArguments,
-    /// Accepted and without effect.
+    /// How many names spans of a service may have in span metrics; the rest are counted as `AGGREGATED`.
     pub metric_span_names_limit: u32,
     /// Accepted and without effect.
     pub rename_unresolved_hosts: String,
@@ -51,33 +54,51 @@ impl Default for InstanceIdArguments {
 /// `attributes` > `select`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Arguments)]
 pub struct SelectArguments {
-    /// The metric, or `traces`; `*` is all.
+    /// The metric in OpenTelemetry's or Prometheus's name, or a glob of metrics; `traces`; `resource`.
     #[arg(required)]
     pub attr: String,
-    /// Globs of attributes that are told.
+    /// Globs of attributes that are told, in place of those that are told by default.
     pub include: Vec<String>,
     /// Globs of attributes that are not.
     pub exclude: Vec<String>,
 }
 
+impl Default for AttributesArguments {
+    fn default() -> Self {
+        Self {
+            kubernetes: None,
+            instance_id: InstanceIdArguments::default(),
+            select: Vec::new(),
+            host_id: HostIdArguments::default(),
+            metadata_retry: RetryArguments::default(),
+            metric_span_names_limit: 100,
+            rename_unresolved_hosts: String::new(),
+            rename_unresolved_hosts_incoming: String::new(),
+            rename_unresolved_hosts_outgoing: String::new(),
+        }
+    }
+}
+
 impl AttributesArguments {
-    /// Whether an attribute that is not told by default is wanted of a metric, or of `traces`.
-    pub fn wants(&self, section: &str, attribute: &str) -> bool {
-        let listed = |globs: &[String]| {
-            globs.iter().any(|glob| {
-                crate::discover::Pattern::glob(&glob.replace('_', "."))
-                    .is_ok_and(|glob| glob.matches(&attribute.replace('_', ".")))
-            })
-        };
-        let same = |known: &str| known == "*" || known.replace('_', ".") == section.replace('_', ".");
-        self.select.iter().any(|rule| same(&rule.attr) && listed(&rule.include) && !listed(&rule.exclude))
+    fn validate(&self) -> Result<(), Invalid> {
+        self.selection().map(drop).map_err(|why| Invalid::at("select", why))
+    }
+
+    /// Which attributes are told.
+    ///
+    /// # Errors
+    /// A glob that is none.
+    pub fn selection(&self) -> Result<Select, String> {
+        let mut select = Select::default();
+        self.select.iter().try_for_each(|rule| select.add(&rule.attr, &rule.include, &rule.exclude))?;
+        Ok(select)
     }
 }
 
 /// `attributes` > `host_id`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Arguments)]
 pub struct HostIdArguments {
-    /// The machine's id: accepted and without effect.
+    /// The id, in place of that of `/etc/machine-id`.
     #[arg(name = "override")]
     pub overridden: String,
 }

@@ -24,7 +24,7 @@ pub struct DiscoveryArguments {
     /// Replaces the list of collectors that are not observed by default.
     #[arg(block)]
     pub default_exclude_instrument: Vec<InstrumentArguments>,
-    /// Processes to tell of without observing them.
+    /// Processes to tell of without observing them, by the metric `survey_info`.
     #[arg(block)]
     pub survey: Vec<InstrumentArguments>,
     /// Processes to observe; `exe_path` and `cmd_args` are expressions. Older form of `instrument`.
@@ -38,7 +38,7 @@ pub struct DiscoveryArguments {
     pub default_exclude_services: Vec<InstrumentArguments>,
     /// Leave processes alone that export OTLP themselves.
     pub exclude_otel_instrumented_services: bool,
-    /// Accepted and without effect: span metrics are not made.
+    /// Make no metrics of spans of those processes either.
     pub exclude_otel_instrumented_services_span_metrics: bool,
     /// Accepted and without effect: programs in Go are observed like all others.
     pub skip_go_specific_tracers: bool,
@@ -54,7 +54,7 @@ pub struct DiscoveryArguments {
     pub disabled_route_harvesters: Vec<String>,
     /// Accepted and without effect.
     pub route_harvester_timeout: Duration,
-    /// Accepted and without effect: a program of the system is observed if a rule chooses it.
+    /// Begins of paths of programs that belong to the system: rules with `languages` do not mean them.
     pub excluded_linux_system_paths: Vec<String>,
 }
 
@@ -77,9 +77,15 @@ impl Default for DiscoveryArguments {
             bpf_pid_filter_off: false,
             disabled_route_harvesters: Vec::new(),
             route_harvester_timeout: Duration::from_secs(10),
-            excluded_linux_system_paths: ["/lib/systemd/", "/usr/lib/systemd/", "/usr/libexec/", "/sbin/"]
-                .map(str::to_owned)
-                .to_vec(),
+            excluded_linux_system_paths: [
+                "/lib/systemd/",
+                "/usr/lib/systemd/",
+                "/usr/libexec/",
+                "/sbin/",
+                "/usr/sbin/",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         }
     }
 }
@@ -210,6 +216,7 @@ impl EbpfArguments {
         }
         Ok(Selection {
             include,
+            survey: compile(&discovery.survey, &[])?,
             exclude: compile(&discovery.exclude_instrument, &discovery.exclude_services)?,
             default_exclude,
         })

@@ -12,6 +12,9 @@ pub enum ContextPropagation {
     Disabled,
     /// A header that is put into requests (not implemented).
     Headers,
+    /// A header and an option of TCP (not implemented).
+    #[arg(name = "headers,tcp")]
+    HeadersAndTcp,
     /// An option of TCP (not implemented).
     Tcp,
     /// Both (not implemented).
@@ -25,7 +28,7 @@ pub struct EbpfTuning {
     pub wakeup_len: u32,
     /// Accepted and without effect: heads are always read.
     pub track_request_headers: bool,
-    /// Accepted and without effect: a request without a response is told when its connection ends.
+    /// How long an HTTP/1 request may be without a response before it is told with status 408; 0 is any time.
     pub http_request_timeout: Duration,
     /// Who tells a server which trace its request belongs to.
     pub context_propagation: ContextPropagation,
@@ -33,7 +36,7 @@ pub struct EbpfTuning {
     pub high_request_volume: bool,
     /// Accepted and without effect: SQL is not read.
     pub heuristic_sql_detect: bool,
-    /// Accepted and without effect: calls are joined with the requests that they are made for.
+    /// Join requests with nothing but what their own headers say.
     pub disable_black_box_cp: bool,
     /// Accepted and without effect.
     pub batch_length: u32,
@@ -84,7 +87,7 @@ impl Default for EbpfTuning {
         Self {
             wakeup_len: 500,
             track_request_headers: false,
-            http_request_timeout: Duration::from_secs(30),
+            http_request_timeout: Duration::ZERO,
             context_propagation: ContextPropagation::default(),
             high_request_volume: false,
             heuristic_sql_detect: false,

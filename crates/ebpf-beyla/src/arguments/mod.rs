@@ -20,6 +20,8 @@ mod tests;
 use corten_component::{Arguments, Enumeration, Invalid, Note};
 use corten_signal::otlp::OutputArguments;
 
+use crate::telemetry::MeasureSettings;
+
 pub use absent::{InjectorArguments, InternalMetricsArguments, RuntimeArguments, StatsArguments};
 pub use attributes::{AttributesArguments, HostIdArguments, InstanceIdArguments, SelectArguments};
 pub use discovery::{DiscoveryArguments, InstrumentArguments};
@@ -138,6 +140,27 @@ impl EbpfArguments {
         crate::discover::Ports::parse(&self.open_port).map_err(|why| Invalid::at("open_port", why))?;
         corten_signal::regexp::compile(&self.executable_name).map_err(|why| Invalid::at("executable_name", why))?;
         Ok(())
+    }
+
+    /// What they say of metrics; `host_id` is the machine's.
+    ///
+    /// # Errors
+    /// A glob that is none.
+    pub fn measures(&self, host_id: &str) -> Result<MeasureSettings, String> {
+        let metrics = &self.metrics;
+        let dotted = |names: &[String]| names.iter().map(|name| name.replace('_', ".")).collect();
+        Ok(MeasureSettings {
+            features: metrics.counted(),
+            seconds: metrics.buckets.duration_histogram.clone(),
+            request_bytes: metrics.buckets.request_size_histogram.clone(),
+            response_bytes: metrics.buckets.response_size_histogram.clone(),
+            self_references: metrics.allow_service_graph_self_references,
+            resource_labels: dotted(&metrics.extra_resource_labels),
+            span_labels: dotted(&metrics.extra_span_resource_labels),
+            span_names: self.attributes.metric_span_names_limit as usize,
+            select: self.attributes.selection()?,
+            host_id: host_id.to_owned(),
+        })
     }
 
     /// What is worth knowing about them.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use corten_component::{Arguments, Enumeration, Invalid};
 
+use crate::telemetry::measure::{Features, SpanNames};
 use crate::telemetry::{RouteRules, Unmatched};
 
 const FEATURES: [&str; 20] = [
@@ -52,21 +53,23 @@ const INSTRUMENTATIONS: [&str; 16] = [
 #[derive(Debug, Clone, PartialEq, Arguments)]
 #[arguments(validate)]
 pub struct MetricsArguments {
-    /// Which families: `application` (durations and sizes), `application_service_graph`; `all`.
+    /// Which families: `application` (durations and sizes), `application_service_graph`, `application_span` or
+    /// `application_span_otel` (metrics of spans), `application_span_sizes`, `application_host`, `application_process`;
+    /// `all`.
     pub features: Vec<String>,
     /// Which protocols: `http`, `grpc`; `*` is all.
     pub instrumentations: Vec<String>,
-    /// Accepted and without effect: requests of a service to itself are in the service graph.
+    /// Whether requests of a service to itself are in the service graph.
     pub allow_service_graph_self_references: bool,
-    /// Accepted and without effect: labels of the resource are in `target_info`.
+    /// Attributes of the resource that `target_info` has besides its own, such as `deployment.environment`.
     pub extra_resource_labels: Vec<String>,
-    /// Accepted and without effect.
+    /// Attributes of the resource that metrics of spans have besides their own.
     pub extra_span_resource_labels: Vec<String>,
     /// Accepted and without effect: exemplars are not made.
     pub exemplar_filter: String,
     /// How long a series stays that nothing is counted in.
     pub ttl: Duration,
-    /// Upper boundaries of histograms (not implemented).
+    /// Upper boundaries of histograms.
     #[arg(block)]
     pub buckets: BucketsArguments,
     /// Native histograms (not implemented).
@@ -84,7 +87,14 @@ impl Default for MetricsArguments {
             instrumentations: vec!["*".to_owned()],
             allow_service_graph_self_references: false,
             extra_resource_labels: Vec::new(),
-            extra_span_resource_labels: Vec::new(),
+            extra_span_resource_labels: [
+                "k8s.cluster.name",
+                "k8s.namespace.name",
+                "service.version",
+                "deployment.environment",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             exemplar_filter: "always_off".to_owned(),
             ttl: Duration::from_secs(300),
             buckets: BucketsArguments::default(),
@@ -97,6 +107,12 @@ impl Default for MetricsArguments {
 impl MetricsArguments {
     fn validate(&self) -> Result<(), Invalid> {
         known("features", &self.features, &FEATURES)?;
+        if ["application_span", "application_span_otel"].iter().all(|name| self.features.iter().any(|f| f == name)) {
+            return Err(Invalid::at(
+                "features",
+                "application_span and application_span_otel count the same under different names: only one of them can be enabled",
+            ));
+        }
         known("instrumentations", &self.instrumentations, &INSTRUMENTATIONS)
     }
 
@@ -115,31 +131,49 @@ impl MetricsArguments {
             || self.features.iter().any(|f| matches!(f.as_str(), "*" | "all") || f.starts_with("application"))
     }
 
-    /// Whether durations and sizes are wanted; they are if nothing is said.
-    pub fn application(&self) -> bool {
-        self.features.is_empty() || self.wants(&["application"])
-    }
-
-    /// Whether the service graph is wanted.
-    pub fn graph(&self) -> bool {
-        self.wants(&["application_service_graph"])
+    /// What is counted; durations and sizes if nothing is said.
+    pub fn counted(&self) -> Features {
+        let spans = match (self.wants(&["application_span"]), self.wants(&["application_span_otel"])) {
+            (true, _) => Some(SpanNames::Tempo),
+            (false, true) => Some(SpanNames::Otel),
+            (false, false) => None,
+        };
+        Features {
+            application: self.features.is_empty() || self.wants(&["application"]),
+            graph: self.wants(&["application_service_graph"]),
+            spans,
+            sizes: self.wants(&["application_span_sizes"]),
+            host: self.wants(&["application_host"]),
+            process: self.wants(&["application_process"]),
+        }
     }
 
     /// Families that were asked for and are not made.
     pub fn absent(&self) -> Vec<&str> {
-        let made = ["*", "all", "application", "application_service_graph"];
+        let made = [
+            "*",
+            "all",
+            "application",
+            "application_host",
+            "application_process",
+            "application_service_graph",
+            "application_span",
+            "application_span_otel",
+            "application_span_sizes",
+        ];
         self.features.iter().map(String::as_str).filter(|feature| !made.contains(feature)).collect()
     }
 }
 
-/// `metrics` > `buckets`: read and not used, the boundaries are the defaults.
+/// `metrics` > `buckets`
 #[derive(Debug, Clone, Default, PartialEq, Arguments)]
+#[arguments(validate)]
 pub struct BucketsArguments {
-    /// Of durations, in seconds: accepted and without effect.
+    /// Of durations, in seconds; empty for 0 to 10 s.
     pub duration_histogram: Vec<f64>,
-    /// Of request bodies, in bytes: accepted and without effect.
+    /// Of request bodies, in bytes; empty for 0 to 8192.
     pub request_size_histogram: Vec<f64>,
-    /// Of response bodies, in bytes: accepted and without effect.
+    /// Of response bodies, in bytes; empty for 0 to 8192.
     pub response_size_histogram: Vec<f64>,
     /// Accepted and without effect.
     pub stat_tcp_rtt_histogram: Vec<f64>,
@@ -147,6 +181,27 @@ pub struct BucketsArguments {
     pub gen_ai_client_operation_duration_histogram: Vec<f64>,
     /// Accepted and without effect.
     pub gen_ai_client_token_usage_histogram: Vec<f64>,
+}
+
+impl BucketsArguments {
+    fn validate(&self) -> Result<(), Invalid> {
+        let own = [
+            ("duration_histogram", &self.duration_histogram),
+            ("request_size_histogram", &self.request_size_histogram),
+            ("response_size_histogram", &self.response_size_histogram),
+        ];
+        match own.into_iter().find(|(_, bounds)| !bounds.is_sorted_by(|a, b| a < b)) {
+            None => Ok(()),
+            Some((field, _)) => Err(Invalid::at(field, "each boundary must be greater than the one before it")),
+        }
+    }
+
+    /// Whether boundaries are chosen of what is not measured.
+    pub(super) fn are_foreign(&self) -> bool {
+        !self.stat_tcp_rtt_histogram.is_empty()
+            || !self.gen_ai_client_operation_duration_histogram.is_empty()
+            || !self.gen_ai_client_token_usage_histogram.is_empty()
+    }
 }
 
 /// `metrics` > `native_histogram`
@@ -281,9 +336,9 @@ impl SamplerArguments {
     pub fn keeps(&self, decided: Option<bool>, trace: u128) -> bool {
         let share = || {
             let share = self.arg.parse::<f64>().unwrap_or(1.0);
-            // The last 56 bits of a trace's number are random.
-            let number = (trace & ((1 << 56) - 1)) as f64;
-            number < share * (1u64 << 56) as f64
+            // As OpenTelemetry's SDKs choose, so that the parts of a trace are kept or left out together.
+            let number = (trace as u64) >> 1;
+            (number as f64) < share * (1u64 << 63) as f64
         };
         match (self.name, decided) {
             (SamplerName::All, _) => true,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::discover::Facts;
+use crate::telemetry::measure::SpanNames;
 
 fn port(ports: &str) -> InstrumentArguments {
     InstrumentArguments { open_ports: ports.to_owned(), ..InstrumentArguments::default() }
@@ -43,7 +44,13 @@ fn what_is_not_done_is_said() {
     });
     let fields: Vec<_> = args.notes().into_iter().flat_map(|note| note.fields).collect();
     assert_eq!(fields, ["injector", "metrics.features", "ebpf.context_propagation"]);
-    let args = with(|args| args.metrics.buckets.duration_histogram = vec![1.0]);
+    let args = with(|args| {
+        args.traces.instrumentations = ["http", "sql", "redis"].map(str::to_owned).to_vec();
+        args.metrics.exemplar_filter = "trace_based".to_owned();
+    });
+    let messages: Vec<_> = args.notes().into_iter().map(|note| note.message).collect();
+    assert!(messages.len() == 2 && messages[0].ends_with("sql, redis"), "{messages:?}");
+    let args = with(|args| args.metrics.buckets.stat_tcp_rtt_histogram = vec![1.0]);
     assert_eq!(args.notes().len(), 1);
 }
 
@@ -84,21 +91,42 @@ fn samplers_keep_what_they_say() {
     assert!(keeps(SamplerName::ParentOrAll, "", None, 1) && !keeps(SamplerName::ParentOrAll, "", Some(false), 1));
     assert!(keeps(SamplerName::All, "", Some(false), 1) && !keeps(SamplerName::None, "", Some(true), 1));
     assert!(keeps(SamplerName::ParentOrNone, "", Some(true), 1) && !keeps(SamplerName::ParentOrNone, "", None, 1));
-    assert!(keeps(SamplerName::Share, "0.5", None, 1 << 54) && !keeps(SamplerName::Share, "0.5", None, (1 << 56) - 1));
+    assert!(
+        keeps(SamplerName::Share, "0.5", None, 1 << 54)
+            && !keeps(SamplerName::Share, "0.5", None, u128::from(u64::MAX))
+    );
     assert!(!keeps(SamplerName::Share, "0", None, 0));
 }
 
 #[test]
-fn attributes_are_chosen_by_name() {
-    let mut attributes = AttributesArguments::default();
-    assert!(!attributes.wants("traces", "url.query"));
-    attributes.select = vec![SelectArguments {
-        attr: "traces".to_owned(),
-        include: vec!["url.*".to_owned()],
-        exclude: vec!["url.fragment".to_owned()],
-    }];
-    assert!(attributes.wants("traces", "url.query"));
-    assert!(
-        !attributes.wants("traces", "url.fragment") && !attributes.wants("http_server_request_duration", "url.query")
-    );
+fn attributes_are_selected_by_rules() {
+    let rule = |attr: &str| SelectArguments { attr: attr.to_owned(), ..SelectArguments::default() };
+    let attributes = AttributesArguments { select: vec![rule("traces"), rule("http_*")], ..Default::default() };
+    assert!(attributes.check().is_ok());
+    let attributes = AttributesArguments { select: vec![rule("[")], ..Default::default() };
+    assert!(attributes.check().is_err());
+}
+
+#[test]
+fn metrics_are_as_the_file_says() {
+    let mut args = with(|args| {
+        let metrics = &mut args.metrics;
+        metrics.features = vec!["application_span_otel".to_owned(), "application_span_sizes".to_owned()];
+        metrics.buckets.duration_histogram = vec![0.1, 1.0];
+        metrics.extra_resource_labels = vec!["deployment_environment".to_owned()];
+        metrics.allow_service_graph_self_references = true;
+    });
+    args.discovery.instrument = vec![port("80")];
+    assert!(args.check().is_ok() && args.notes().is_empty());
+    let settings = args.measures("id").unwrap();
+    assert_eq!((settings.features.spans, settings.features.application), (Some(SpanNames::Otel), false));
+    assert!(settings.features.sizes && settings.self_references);
+    assert_eq!(settings.resource_labels, ["deployment.environment"]);
+    assert_eq!((settings.seconds.as_slice(), settings.host_id.as_str()), (&[0.1, 1.0][..], "id"));
+    args.metrics.features.push("application_span".to_owned());
+    assert!(args.metrics.check().unwrap_err().message.contains("application_span_otel"));
+    args.metrics.features = vec!["*".to_owned()];
+    assert!(args.measures("id").unwrap().features.host);
+    args.metrics.buckets.duration_histogram = vec![1.0, 0.5];
+    assert!(args.metrics.buckets.check().is_err());
 }

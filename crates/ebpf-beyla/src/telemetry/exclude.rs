@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::interpret::exchange::Exchange;
+use crate::interpret::exchange::{Ends, Exchange};
 use crate::record::Role;
 
 /// The most processes that are remembered.
@@ -25,18 +25,20 @@ pub struct Exports {
 pub struct Exclusions {
     own: u32,
     respect: bool,
+    respect_spans: bool,
     exporting: HashMap<u32, Exports>,
 }
 
 impl Exclusions {
-    /// With the number of our own process; `respect`: processes that export their own telemetry are left alone.
-    pub fn new(own: u32, respect: bool) -> Self {
-        Self { own, respect, exporting: HashMap::new() }
+    /// With the number of our own process. `respect`: processes that export their own telemetry are left alone;
+    /// `respect_spans`: metrics of spans are not made either of those that export their own spans.
+    pub fn new(own: u32, respect: bool, respect_spans: bool) -> Self {
+        Self { own, respect, respect_spans, exporting: HashMap::new() }
     }
 
     /// Whether the exchange is telemetry, or our own. Learns from it.
     pub fn is_telemetry(&mut self, exchange: &Exchange) -> bool {
-        let Some(exports) = exported(exchange) else { return exchange.pid == self.own };
+        let Some(exports) = exported(exchange) else { return exchange.pid == self.own || is_ours(exchange) };
         if exchange.role == Role::Client && (exports.traces || exports.metrics) && exchange.pid != self.own {
             if self.exporting.len() >= PROCESSES {
                 self.exporting.clear();
@@ -58,10 +60,21 @@ impl Exclusions {
         self.respect && self.exporting.get(&pid).is_some_and(|exports| exports.metrics)
     }
 
+    /// Whether somebody else already counts its spans.
+    pub fn has_own_span_metrics(&self, pid: u32) -> bool {
+        self.respect_spans && self.exporting.get(&pid).is_some_and(|exports| exports.traces)
+    }
+
     /// The process has ended, or runs another program.
     pub fn forget(&mut self, pid: u32) {
         self.exporting.remove(&pid);
     }
+}
+
+/// Whether a collector of this machine asked: it scrapes services, and writes to them.
+fn is_ours(exchange: &Exchange) -> bool {
+    let here = exchange.ends.as_ref().is_some_and(Ends::are_here);
+    here && exchange.role != Role::Client && exchange.user_agent.starts_with("Corten/")
 }
 
 /// The signals that an exchange exports by OTLP; `None` if it is something else.
@@ -102,7 +115,7 @@ mod tests {
 
     #[test]
     fn exports_are_telemetry_and_other_requests_to_the_same_port_are_not() {
-        let mut exclusions = Exclusions::new(1, true);
+        let mut exclusions = Exclusions::new(1, true, true);
         for (target, kind) in [
             ("/v1/traces", "application/x-protobuf"),
             ("/otlp/v1/logs", "application/json; charset=utf-8"),
@@ -119,6 +132,10 @@ mod tests {
         ] {
             assert!(!exclusions.is_telemetry(&exchange(method, target, kind, Role::Server)), "{target}");
         }
+        let ours = Exchange { user_agent: "Corten/0.1".to_owned(), ..exchange("GET", "/metrics", "", Role::Server) };
+        assert!(!exclusions.is_telemetry(&ours), "of another machine");
+        let ends = Ends { remote: [127; 16], ..Ends::default() };
+        assert!(exclusions.is_telemetry(&Exchange { ends: Some(ends), ..ours }));
         assert!(!exclusions.has_own_traces(5), "a server of telemetry does not send its own");
         assert!(exclusions.is_telemetry(&Exchange { pid: 1, ..Exchange::default() }));
     }
@@ -126,13 +143,14 @@ mod tests {
     #[test]
     fn who_sends_his_own_is_left_alone() {
         let export = exchange("POST", "/v1/traces", "application/x-protobuf", Role::Client);
-        let mut exclusions = Exclusions::new(1, true);
+        let mut exclusions = Exclusions::new(1, true, true);
         exclusions.is_telemetry(&export);
         assert!(exclusions.has_own_traces(5) && !exclusions.has_own_metrics(5));
+        assert!(exclusions.has_own_span_metrics(5) && !exclusions.has_own_span_metrics(6));
         exclusions.forget(5);
         assert!(!exclusions.has_own_traces(5));
-        let mut exclusions = Exclusions::new(1, false);
+        let mut exclusions = Exclusions::new(1, false, false);
         exclusions.is_telemetry(&export);
-        assert!(!exclusions.has_own_traces(5));
+        assert!(!exclusions.has_own_traces(5) && !exclusions.has_own_span_metrics(5));
     }
 }

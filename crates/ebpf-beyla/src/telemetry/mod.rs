@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `service.rs` | [`Service`]: whose exchange it was |
 //! | `view.rs` | [`View`]: an exchange as conventions describe it: addresses, path, route, status |
-//! | `route.rs` | [`Routes`]: paths to routes, with a guard on their number |
+//! | `route/` | [`Routes`]: paths to routes, with a guard on their number |
 //! | `redact.rs` | takes secrets out of queries and URLs |
 //! | `exclude.rs` | what is telemetry itself, and who already sends his own |
+//! | `select.rs` | [`Select`]: which attributes are told |
 //! | `span.rs` | spans |
-//! | `measure.rs` | durations, sizes and service graph as metrics |
+//! | `measure/` | durations, sizes, spans and the service graph as metrics |
 //!
 //! Sources: the semantic conventions of OpenTelemetry for HTTP and RPC (1.38), and Beyla's metric names and buckets.
 
@@ -16,13 +17,15 @@ pub mod exclude;
 pub mod measure;
 pub mod redact;
 pub mod route;
+pub mod select;
 pub mod service;
 pub mod span;
 pub mod view;
 
 pub use exclude::Exclusions;
-pub use measure::Measures;
+pub use measure::{MeasureSettings, Measures};
 pub use route::{RouteRules, Routes, Unmatched};
+pub use select::Select;
 pub use service::Service;
 pub use view::View;
 

@@ -5,15 +5,24 @@ use std::time::Duration;
 use corten_proto::otlp::trace::{Span, Status, span::SpanKind, status::StatusCode};
 
 use super::view::{View, grpc_status};
-use super::{number, redact, text};
+use super::{Select, number, redact, text};
 use crate::interpret::exchange::Ending;
 use crate::record::Family;
 
-/// What spans say beyond what is always said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What spans say.
+#[derive(Debug, Clone, Default)]
 pub struct SpanOptions {
     /// `url.query`, redacted.
     pub query: bool,
+    /// What is left out.
+    pub select: Select,
+}
+
+impl SpanOptions {
+    /// As the file selects it.
+    pub fn new(select: Select) -> Self {
+        Self { query: !select.shown("traces", &[("url.query", true)]).is_empty(), select }
+    }
 }
 
 /// When the machine was booted, as the wall clock has it now: what turns its clock into times of day.
@@ -33,7 +42,7 @@ impl Boot {
 }
 
 /// The span of an exchange.
-pub fn span(view: &View<'_>, boot: Boot, options: SpanOptions) -> Span {
+pub fn span(view: &View<'_>, boot: Boot, options: &SpanOptions) -> Span {
     let exchange = view.exchange;
     let context = exchange.context;
     let kind = if view.is_server() { SpanKind::Server } else { SpanKind::Client };
@@ -70,7 +79,7 @@ fn name(view: &View<'_>) -> String {
     }
 }
 
-fn attributes(view: &View<'_>, options: SpanOptions) -> Vec<corten_proto::otlp::common::KeyValue> {
+fn attributes(view: &View<'_>, options: &SpanOptions) -> Vec<corten_proto::otlp::common::KeyValue> {
     let exchange = view.exchange;
     let mut all = Vec::with_capacity(18);
     if exchange.is_grpc() {
@@ -140,11 +149,14 @@ fn attributes(view: &View<'_>, options: SpanOptions) -> Vec<corten_proto::otlp::
         // The end is the last byte that was seen, not one that was known to be the last.
         all.push(text("corten.end", "assumed"));
     }
+    if !options.select.is_plain() {
+        all.retain(|attribute| options.select.has_span(&attribute.key));
+    }
     all
 }
 
 /// `url.full`: the query is left out unless it is wanted.
-fn full_url(view: &View<'_>, options: SpanOptions) -> String {
+fn full_url(view: &View<'_>, options: &SpanOptions) -> String {
     let default = matches!((view.scheme, view.server_port), ("http", 80) | ("https", 443) | (_, 0));
     let server = if view.server.contains(':') { format!("[{}]", view.server) } else { view.server.clone() };
     let port = if default { String::new() } else { format!(":{}", view.server_port) };
@@ -166,7 +178,7 @@ mod tests {
     fn made(exchange: &Exchange, query: bool) -> (Span, Vec<(String, String)>) {
         let view = View::new(exchange, "s", &mut Routes::new(RouteRules::default()));
         let boot = Boot::new(Duration::from_secs(1000), Duration::from_secs(10));
-        let span = span(&view, boot, SpanOptions { query });
+        let span = span(&view, boot, &SpanOptions { query, ..SpanOptions::default() });
         let show = |value: &Option<corten_proto::otlp::common::AnyValue>| {
             use corten_proto::otlp::common::any_value::Value;
             match value.as_ref().and_then(|value| value.value.as_ref()) {
