@@ -22,6 +22,7 @@ pub mod client;
 pub mod codec;
 pub mod grpc;
 pub mod server;
+mod stream;
 pub mod tls;
 
 pub use address::Address;

@@ -12,10 +12,11 @@ use http::uri::Authority;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::proxy::{Hop, Proxy};
+use crate::stream::{Stream, Tap, Tapped};
 use crate::tls::ClientTls;
 
 /// A proxy's answer to CONNECT may have at most this many bytes.
@@ -31,15 +32,16 @@ pub(super) struct Connector {
     pub(super) timeout: Duration,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// A connection.
-pub(super) struct Link {
-    stream: Box<dyn Stream>,
+pub(super) type Link = Tapped<Way>;
+
+/// What the pool wants to know of a connection.
+pub(super) struct Way {
     http2: bool,
     proxied: bool,
 }
+
+impl Tap for Way {}
 
 impl tower_service::Service<Uri> for Connector {
     type Response = TokioIo<Link>;
@@ -88,7 +90,7 @@ impl Connector {
                 })?;
                 let stream = if hop.tls { self.secured(stream, &hop.host, true, false).await?.stream } else { stream };
                 if !secure {
-                    return Ok(Link { stream, http2: false, proxied: true });
+                    return Ok(Link { stream, tap: Way { http2: false, proxied: true } });
                 }
                 let stream = tunnel(stream, host, port, &hop).await?;
                 self.secured(stream, name, true, false).await
@@ -96,9 +98,9 @@ impl Connector {
         }
     }
 
-    async fn secured(&self, stream: Box<dyn Stream>, host: &str, secure: bool, proxied: bool) -> io::Result<Link> {
+    async fn secured(&self, stream: Stream, host: &str, secure: bool, proxied: bool) -> io::Result<Link> {
         if !secure {
-            return Ok(Link { stream, http2: false, proxied });
+            return Ok(Link { stream, tap: Way { http2: false, proxied } });
         }
         let name = match self.tls.server_name() {
             Some(name) => name.clone(),
@@ -111,12 +113,12 @@ impl Connector {
             .await
             .map_err(|error| io::Error::new(error.kind(), format!("TLS handshake with {host}: {error}")))?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Link { stream: Box::new(stream), http2, proxied })
+        Ok(Link { stream: Box::new(stream), tap: Way { http2, proxied } })
     }
 }
 
 /// Tries every address of the host, from the one whose turn it is. A dead address must not use up the time of the next, so each gets a share.
-async fn tcp(host: &str, port: u16, turn: usize) -> io::Result<Box<dyn Stream>> {
+async fn tcp(host: &str, port: u16, turn: usize) -> io::Result<Stream> {
     let mut addresses: Vec<_> = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("resolving {host}: {error}")))?
@@ -153,7 +155,7 @@ async fn tcp(host: &str, port: u16, turn: usize) -> io::Result<Box<dyn Stream>> 
 }
 
 /// Asks the proxy for a way through.
-async fn tunnel(mut stream: Box<dyn Stream>, host: &str, port: u16, hop: &Hop) -> io::Result<Box<dyn Stream>> {
+async fn tunnel(mut stream: Stream, host: &str, port: u16, hop: &Hop) -> io::Result<Stream> {
     let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
     for (name, value) in &hop.headers {
@@ -207,40 +209,8 @@ pub(crate) fn unix_host(path: &str) -> String {
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.proxied);
-        if self.http2 { connected.negotiated_h2() } else { connected }
-    }
-}
-
-impl AsyncRead for Link {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Link {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let connected = Connected::new().proxy(self.tap.proxied);
+        if self.tap.http2 { connected.negotiated_h2() } else { connected }
     }
 }
 

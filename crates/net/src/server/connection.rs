@@ -19,10 +19,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::Limits;
-use super::activity::{Activity, Busy, Watched, at};
-use super::io::{Accepted, Stream, speaks_http2};
+use super::activity::{Activity, Busy, at};
+use super::io::speaks_http2;
 use super::listener::{Shared, enter_now};
 use super::slot::{Inside, Slot};
+use crate::stream::{Stream, Tapped};
 use crate::{Body, BodyError, Peer};
 
 /// How long a connection that has been asked to go may take if the listener closes.
@@ -46,7 +47,7 @@ impl Drop for Counted {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn run(connection: Counted, stream: Accepted, mut peer: Peer) {
+pub(super) async fn run(connection: Counted, stream: Stream, mut peer: Peer) {
     let mut slots = connection.0.slot.subscribe();
     let (limits, tls, epoch) = match enter_now(&mut slots).await {
         Some(Inside(ref active)) => (active.serving.limits.clone(), active.serving.tls.clone(), active.epoch),
@@ -62,9 +63,9 @@ pub(super) async fn run(connection: Counted, stream: Accepted, mut peer: Peer) {
             peer.certificate =
                 session.peer_certificates().and_then(<[_]>::first).map(|found| Arc::from(found.as_ref()));
             match session.alpn_protocol() {
-                Some(b"h2") => life.http2(stream, peer).await,
-                Some(b"http/1.1") => life.http1(stream, peer).await,
-                _ => life.detect(stream, peer).await,
+                Some(b"h2") => life.http2(Box::new(stream), peer).await,
+                Some(b"http/1.1") => life.http1(Box::new(stream), peer).await,
+                _ => life.detect(Box::new(stream), peer).await,
             }
         }
         Ok(Err(error)) => tracing::debug!(peer = ?peer.address, %error, "TLS handshake failed"),
@@ -83,7 +84,7 @@ struct Life {
 }
 
 impl Life {
-    async fn detect<S: Stream + 'static>(self, stream: S, peer: Peer) {
+    async fn detect(self, stream: Stream, peer: Peer) {
         let limit = self.limits.idle_timeout.unwrap_or(self.limits.header_timeout).max(self.limits.header_timeout);
         let mut slots = self.slots.clone();
         let detected = tokio::select! {
@@ -98,7 +99,7 @@ impl Life {
         }
     }
 
-    async fn http1<S: Stream + 'static>(self, stream: S, peer: Peer) {
+    async fn http1(self, stream: Stream, peer: Peer) {
         if !self.limits.http1 {
             return;
         }
@@ -114,7 +115,7 @@ impl Life {
             .max_buf_size(self.limits.max_header_bytes.max(64 << 10))
             .keep_alive(self.limits.keep_alive)
             .half_close(false);
-        let stream = Watched { stream, activity: Arc::clone(&activity) };
+        let stream = Tapped { stream, tap: Arc::clone(&activity) };
         let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service));
         let limit = self.limits.header_timeout;
         tokio::select! {
@@ -124,7 +125,7 @@ impl Life {
         }
     }
 
-    async fn http2<S: Stream + 'static>(self, stream: S, peer: Peer) {
+    async fn http2(self, stream: Stream, peer: Peer) {
         if !self.limits.http2 {
             return;
         }

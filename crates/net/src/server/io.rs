@@ -1,30 +1,23 @@
-//! Connections of either kind.
+//! Accepting connections of either kind, and looking at how they begin.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::bind::Bound;
 use crate::Peer;
+use crate::stream::{Stream, Tap, Tapped};
 
 /// What HTTP/2 begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 pub(super) enum Acceptor {
     Tcp(TcpListener),
     Unix(UnixListener),
-}
-
-pub(super) enum Accepted {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 impl Acceptor {
@@ -35,77 +28,24 @@ impl Acceptor {
         })
     }
 
-    pub(super) async fn accept(&self) -> io::Result<(Accepted, Peer)> {
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 // Answers are small and complete: waiting for more to send only delays them.
                 let _ = stream.set_nodelay(true);
-                Ok((Accepted::Tcp(stream), Peer { address: Some(address), ..Peer::default() }))
+                Ok((Box::new(stream), Peer { address: Some(address), ..Peer::default() }))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Accepted::Unix(stream), Peer::default()))
+                Ok((Box::new(stream), Peer::default()))
             }
         }
     }
 }
 
-impl AsyncRead for Accepted {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Accepted {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-}
-
-/// A stream some of whose bytes have been read already.
-pub(super) struct Rewound<S> {
-    first: Bytes,
-    stream: S,
-}
-
-/// Reads until it is clear whether the peer speaks HTTP/2.
-pub(super) async fn speaks_http2<S: Stream>(mut stream: S) -> io::Result<(bool, Rewound<S>)> {
+/// Reads until it is clear whether the peer speaks HTTP/2; the stream that is returned gives all from the beginning.
+pub(super) async fn speaks_http2(mut stream: Stream) -> io::Result<(bool, Stream)> {
     let mut first = Vec::with_capacity(PREFACE.len());
     let is_http2 = loop {
         if first == PREFACE {
@@ -119,43 +59,25 @@ pub(super) async fn speaks_http2<S: Stream>(mut stream: S) -> io::Result<(bool, 
             break false;
         }
     };
-    Ok((is_http2, Rewound { first: first.into(), stream }))
+    Ok((is_http2, Box::new(Tapped { stream, tap: First(first.into()) })))
 }
 
-impl<S: Stream> AsyncRead for Rewound<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.first.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let count = self.first.len().min(buf.remaining());
-        buf.put_slice(&self.first[..count]);
-        self.first.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
+/// Bytes that come before those of the stream.
+struct First(Bytes);
 
-impl<S: Stream> AsyncWrite for Rewound<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+impl Tap for First {
+    fn poll_read(
+        &mut self,
+        stream: Pin<&mut Stream>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return stream.poll_read(cx, buf);
+        }
+        let count = self.0.len().min(buf.remaining());
+        buf.put_slice(&self.0[..count]);
+        self.0.advance(count);
+        Poll::Ready(Ok(()))
     }
 }
