@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use super::verify::AnyCertificate;
+use super::verify::{Trust, Verifier};
 use super::{Reloading, TlsError, material};
 use crate::args::TlsClient;
 
@@ -75,10 +75,13 @@ fn config(args: &TlsClient, offer: Offer) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&material::versions(&args.files))
         .map_err(|error| TlsError::Config(error.to_string()))?;
-    let builder = if args.insecure_skip_verify {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-    } else {
-        builder.with_root_certificates(material::client_roots(&args.files)?)
+    let roots = if args.insecure_skip_verify { None } else { material::client_roots(&args.files)? };
+    let builder = match roots {
+        Some(roots) => builder.with_root_certificates(roots),
+        None => {
+            let trust = if args.insecure_skip_verify { Trust::Anyone } else { Trust::system() };
+            builder.dangerous().with_custom_certificate_verifier(Verifier::new(provider, trust))
+        }
     };
     let mut config = match material::identity(&args.files)? {
         Some((chain, key)) => builder

@@ -1,7 +1,7 @@
 //! Certificates, keys, versions and suites out of an argument block.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::SupportedProtocolVersion;
@@ -76,23 +76,32 @@ pub(super) fn identity(files: &TlsFiles) -> Result<Option<Identity>, TlsError> {
     Ok(Some((certificate.certificates()?, key.key()?)))
 }
 
-/// The authorities that a client trusts: those written, and the system's if none are or if asked for.
-pub(super) fn client_roots(files: &TlsFiles) -> Result<RootCertStore, TlsError> {
+/// The authorities that a client trusts, if any are written; else it trusts the system's.
+pub(super) fn client_roots(files: &TlsFiles) -> Result<Option<RootCertStore>, TlsError> {
+    let mut written = authorities(&files.ca_file, "ca_pem", &files.ca_pem)?;
+    if let Some(roots) = &mut written
+        && files.include_system_ca_certs_pool
+    {
+        roots.roots.extend_from_slice(&system_roots().roots);
+    }
+    Ok(written)
+}
+
+/// The system's authorities. They are read when they are first needed, which for clients of plaintext addresses is
+/// never, and once in a process: there are hundreds of files.
+pub(super) fn system_roots() -> Arc<RootCertStore> {
+    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(roots) = SYSTEM.get() {
+        return Arc::clone(roots);
+    }
     let mut roots = RootCertStore::empty();
-    let written = Pem::from(&files.ca_file, "ca_pem", &files.ca_pem)?;
-    if let Some(pem) = &written {
-        pem.add_to(&mut roots)?;
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        // Not kept: somebody may install them.
+        tracing::warn!("the system has no certificate authorities; TLS needs them unless ca_file is written");
+        return Arc::new(roots);
     }
-    if written.is_none() || files.include_system_ca_certs_pool {
-        let system = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(system.certs);
-        if roots.is_empty() {
-            tracing::warn!(
-                "the system has no certificate authorities; TLS connections will fail unless ca_file is written"
-            );
-        }
-    }
-    Ok(roots)
+    Arc::clone(SYSTEM.get_or_init(|| Arc::new(roots)))
 }
 
 pub(super) fn authorities(path: &str, argument: &str, text: &str) -> Result<Option<RootCertStore>, TlsError> {
