@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use corten_component::BoxFuture;
 use http::uri::Authority;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -187,9 +188,17 @@ impl HttpClient {
     ///
     /// # Errors
     /// If there is no answer. A longer body is no error but [`Answer::truncated`].
-    pub async fn send(&self, request: Request<Body>, timeout: Duration, limit: usize) -> Result<Answer, ClientError> {
-        let late = || ClientError::new(Failure::Timeout, format!("no answer within {timeout:?}"));
-        tokio::time::timeout(timeout, self.exchange(request, limit)).await.map_err(|_| late())?
+    pub fn send(
+        &self,
+        request: Request<Body>,
+        timeout: Duration,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Answer, ClientError>> {
+        // Boxed, so that the code of HTTP lies in the program once, and not once for each crate that waits for this.
+        Box::pin(async move {
+            let late = || ClientError::new(Failure::Timeout, format!("no answer within {timeout:?}"));
+            tokio::time::timeout(timeout, self.exchange(request, limit)).await.map_err(|_| late())?
+        })
     }
 
     async fn exchange(&self, mut request: Request<Body>, limit: usize) -> Result<Answer, ClientError> {
