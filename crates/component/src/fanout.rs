@@ -42,6 +42,24 @@ impl<T: Signal> Fanout<T> {
         &self.0
     }
 
+    /// Hands on an item that its holder answers for and may hand on again. If it is refused, or if the call is given
+    /// up, the item is the caller's as before.
+    ///
+    /// A receipt remembers every refusal. Tries of a stage must not stand in the receipt of whoever sent the data, so
+    /// each has a receipt of its own, which settles the original only if the try was taken.
+    ///
+    /// # Errors
+    /// Nobody took it.
+    pub async fn attempt(&self, item: &mut T) -> Result<(), Refusal> {
+        let mut copy = item.clone();
+        let (receipt, attempt) = item.receipt().attempt();
+        copy.replace_receipt(receipt).release();
+        self.consume(copy).await?;
+        attempt.taken();
+        item.replace_receipt(crate::Receipt::none()).release();
+        Ok(())
+    }
+
     async fn send(&self, mut item: T) -> Result<(), Refusal> {
         match &*self.0 {
             [] => {

@@ -253,3 +253,50 @@ fn a_port_that_is_built_knows_what_it_will_take() {
     assert_eq!(port.kinds(), corten_component::Kinds(2));
     assert_eq!(cx.into_pending().ports.len(), 1);
 }
+
+/// Refuses the first call, then says this of an item, or nothing.
+struct Fickle {
+    refused: Mutex<bool>,
+    outcome: Option<Outcome>,
+}
+
+impl Consume<Item> for Fickle {
+    fn consume(&self, mut item: Item) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            if !std::mem::replace(&mut *self.refused.lock().unwrap(), true) {
+                return Err(Refusal::retry("not yet"));
+            }
+            if let Some(outcome) = self.outcome {
+                item.replace_receipt(Receipt::none()).settle(outcome);
+            }
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_refused_attempt_does_not_stain_a_receipt_and_the_next_one_says_how_it_ended() {
+    for (outcome, expected) in [
+        (Some(Outcome::Delivered), "safe"),
+        (Some(Outcome::Rejected), "rejected"),
+        (Some(Outcome::Dropped), "dropped"),
+        (None, "lost"),
+    ] {
+        let to = Fanout::new([Port::to(Arc::new(Fickle { refused: Mutex::new(false), outcome }))]);
+        let (receipt, seen) = watched();
+        let mut item = Item(1, receipt);
+        assert!(to.attempt(&mut item).await.is_err());
+        assert!(seen.lock().unwrap().is_none());
+        to.attempt(&mut item).await.unwrap();
+        drop(item);
+        let settled = seen.lock().unwrap().expect("settled");
+        let got = match () {
+            () if settled.is_lost() => "lost",
+            () if settled.is_rejected() => "rejected",
+            () if settled.is_dropped() => "dropped",
+            () if settled.is_safe() => "safe",
+            () => "refused",
+        };
+        assert_eq!(got, expected);
+    }
+}

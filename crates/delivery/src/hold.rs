@@ -257,7 +257,7 @@ impl<T: Payload> Holder<T> {
             return to.consume(item).await;
         }
         let mut item = Refused(item);
-        hand_on(to, &mut item.0).await
+        to.attempt(&mut item.0).await
     }
 
     /// Hands on what another process left, for as long as it is polled.
@@ -266,7 +266,7 @@ impl<T: Payload> Holder<T> {
         loop {
             let mut item = replay.next().await;
             let Some(to) = self.outputs.get(item.data_type()).and_then(Option::as_ref) else { continue };
-            while let Err(refusal) = hand_on(to, &mut item).await {
+            while let Err(refusal) = to.attempt(&mut item).await {
                 if !refusal.is_retryable() {
                     tracing::warn!(component = self.client, error = %refusal, "what was on disk is dropped");
                     item.replace_receipt(Receipt::none()).settle(Outcome::Dropped);
@@ -378,17 +378,6 @@ impl<T: Payload> Holder<T> {
     pub fn replay(self: &Arc<Self>) -> Replay<T> {
         Replay { holder: Arc::clone(self), reading: None, item: PhantomData }
     }
-}
-
-/// Hands an item on. If it is refused, or the call given up, it is as before.
-async fn hand_on<T: Payload>(to: &Fanout<T>, item: &mut T) -> Result<(), Refusal> {
-    let mut copy = item.clone();
-    let (receipt, attempt) = item.receipt().attempt();
-    copy.replace_receipt(receipt).release();
-    to.consume(copy).await?;
-    attempt.taken();
-    item.replace_receipt(Receipt::none()).release();
-    Ok(())
 }
 
 /// An item that its sender answers for unless it is taken.

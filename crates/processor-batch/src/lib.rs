@@ -7,14 +7,12 @@
 //! | `pending.rs` | [`Pending`]: requests that wait, and how a batch is taken from them |
 //! | `shard.rs` | one line of waiting requests, and the task that empties it |
 //! | `stage.rs` | the shards by signal and request metadata |
-//! | `attempt.rs` | handing a batch on so that a refusal can be answered by another try |
 //! | `metrics.rs` | self-metrics |
 //!
 //! The stage answers `Ok` as soon as a request waits; from then on it holds the request's receipt, and settles it
 //! by handing it on or as dropped, with a reason. `Pending` is usable without an engine.
 
 mod arguments;
-mod attempt;
 mod component;
 mod metrics;
 mod pending;

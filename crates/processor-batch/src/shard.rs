@@ -8,7 +8,6 @@ use corten_signal::otlp::{self, Meta, SignalKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::attempt::attempt;
 use crate::metrics::{DropReason, Items, Meters};
 use crate::pending::Pending;
 
@@ -192,7 +191,7 @@ impl Shard {
         rest.push(batch.with_meta(self.meta.clone()));
         let Some(mut first) = rest.take(usize::MAX, self.limits.max) else { return Ok(()) };
         let (sent, bytes) = (first.items(), first.len());
-        if let Err(refusal) = attempt(&self.to, &mut first).await {
+        if let Err(refusal) = self.to.attempt(&mut first).await {
             // Nothing of it was taken, so all of it is the caller's again.
             first.take_receipt().release();
             rest.into_batches().into_iter().for_each(|mut piece| piece.take_receipt().release());
@@ -421,7 +420,7 @@ async fn attempt_until_deadline(
     };
     tokio::select! {
         biased;
-        answer = attempt(to, batch) => Some(answer),
+        answer = to.attempt(batch) => Some(answer),
         () = out_of_time => None,
     }
 }
