@@ -8,8 +8,7 @@ use corten_component::metrics::MetricDoc;
 use corten_component::{
     BoxFuture, BuildContext, BuildError, Component, Consume, Exports, Handle, Note, RunContext, RunError,
 };
-use corten_signal::exposition::{ADDRESS, Expose, Exposition, Routes, ScrapeRequest, path};
-use corten_signal::labels::Labels;
+use corten_signal::exposition::{Expose, Exposition, Routes, ScrapeRequest, host_name, target};
 use corten_signal::otlp::{Batch, OutputArguments, SignalKind};
 use corten_signal::targets::Targets;
 use tokio::sync::oneshot;
@@ -68,16 +67,8 @@ impl Component for BeylaEbpf {
         let settings = args.measures(&host_id(&args)).map_err(|why| BuildError::at("attributes", why))?;
         let measures = Arc::new(Mutex::new(Measures::new(settings)));
         let exposed: Handle<dyn Expose> = cx.handle("metrics", Arc::new(Shown(Arc::clone(&measures))));
-        let target = Labels::from_pairs([
-            ("__address__", ADDRESS),
-            ("__scheme__", "http"),
-            ("__metrics_path__", &path(cx.id())),
-            ("__meta_component_name", Self::NAME),
-            ("__meta_component_id", &cx.id().to_string()),
-            ("instance", &host_name(&args)),
-            ("job", "beyla"),
-        ]);
-        Ok((Self { args, measures, exposed }, BeylaExports { targets: Targets::new([target]) }))
+        let targets = target(Self::NAME, cx.id(), "beyla", &host(&args));
+        Ok((Self { args, measures, exposed }, BeylaExports { targets }))
     }
 
     fn notes(args: &EbpfArguments) -> Vec<Note> {
@@ -111,7 +102,7 @@ impl BeylaEbpf {
         let (out, mut parcels) = queue();
         let setup = Setup {
             args: Arc::clone(&self.args),
-            machine: Machine { host: host_name(&self.args), host_id: host_id(&self.args) },
+            machine: Machine { host: host(&self.args), host_id: host_id(&self.args) },
             measures: Arc::clone(&self.measures),
             meters: meters.clone(),
             out,
@@ -192,12 +183,9 @@ fn host_id(args: &EbpfArguments) -> String {
 }
 
 /// The machine's name, as the file has it or as the machine does.
-fn host_name(args: &EbpfArguments) -> String {
+fn host(args: &EbpfArguments) -> String {
     match args.attributes.instance_id.override_hostname.as_str() {
-        "" => std::env::var("HOSTNAME")
-            .ok()
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned()),
+        "" => host_name(),
         name => name.to_owned(),
     }
 }

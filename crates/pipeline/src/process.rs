@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use corten_component::metrics::{MetricKind, Registry};
+use corten_signal::exposition::build_labels;
 
 /// One look at `/proc`. What cannot be read is zero.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -167,21 +168,8 @@ pub(crate) fn register(registry: &Registry) {
         let recent = Arc::clone(&recent);
         scope.function(name, help, *kind, &[], move || recent.read(*pick));
     }
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    // Alloy's label names, so that its dashboards work; there is no Go here.
-    let labels = [
-        ("branch", ""),
-        ("goarch", arch),
-        ("goos", std::env::consts::OS),
-        ("goversion", ""),
-        ("revision", crate::REVISION),
-        ("tags", ""),
-        ("version", crate::VERSION),
-    ];
+    // Alloy's name and labels, so that its dashboards work.
+    let labels = build_labels(crate::VERSION, crate::REVISION);
     scope.gauge("alloy_build_info", "What was built; always 1.", &labels).set(1.0);
 }
 

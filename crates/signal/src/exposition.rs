@@ -12,6 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use corten_component::{Behaviour, BoxFuture, Component, Handle, NodeId, RunContext};
 
+use crate::labels::Labels;
+use crate::targets::Targets;
+
 /// The address of targets inside the process. Alloy's name for it, since files have rules that match it.
 pub const ADDRESS: &str = "alloy.internal:12345";
 
@@ -24,6 +27,43 @@ pub fn path(id: &NodeId) -> String {
 }
 
 const PREFIX: &str = "/api/v0/component/";
+
+/// The target under which a component of this name offers its metrics, with these labels `job` and `instance`.
+pub fn target(component: &str, id: &NodeId, job: &str, instance: &str) -> Targets {
+    Targets::new([Labels::from_pairs([
+        ("__address__", ADDRESS),
+        ("__scheme__", "http"),
+        ("__metrics_path__", &path(id)),
+        ("__meta_component_name", component),
+        ("__meta_component_id", &id.to_string()),
+        ("job", job),
+        ("instance", instance),
+    ])])
+}
+
+/// The machine's name; the environment's `HOSTNAME` counts more than the system's.
+pub fn host_name() -> String {
+    let from_environment = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    from_environment.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+/// The labels of a metric that says what was built, named as those of programs in Go, whose dashboards ask for them.
+pub fn build_labels<'a>(version: &'a str, revision: &'a str) -> [(&'static str, &'a str); 7] {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    [
+        ("branch", ""),
+        ("goarch", arch),
+        ("goos", std::env::consts::OS),
+        ("goversion", ""),
+        ("revision", revision),
+        ("tags", ""),
+        ("version", version),
+    ]
+}
 
 /// What a scraper asks for.
 #[derive(Debug, Clone)]
@@ -95,6 +135,23 @@ mod tests {
     impl Expose for Fixed {
         fn expose(&self, _: ScrapeRequest) -> BoxFuture<'_, Result<Exposition, String>> {
             Box::pin(async { Ok(Exposition::text("up 1\n")) })
+        }
+    }
+
+    #[test]
+    fn a_target_is_named_as_scrapers_expect() {
+        let id = NodeId::root("prometheus.exporter.nixos.host");
+        let targets = target("prometheus.exporter.nixos", &id, "integrations/nixos", "there");
+        let target = targets.iter().next().unwrap();
+        for (name, value) in [
+            ("__address__", ADDRESS),
+            ("__metrics_path__", "/api/v0/component/prometheus.exporter.nixos.host/metrics"),
+            ("__meta_component_name", "prometheus.exporter.nixos"),
+            ("__meta_component_id", "prometheus.exporter.nixos.host"),
+            ("job", "integrations/nixos"),
+            ("instance", "there"),
+        ] {
+            assert_eq!(target.get(name), Some(value));
         }
     }
 

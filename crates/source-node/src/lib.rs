@@ -44,7 +44,7 @@ pub use bus::{Bus, BusError, Method};
 pub use collector::{Collector, Failure, Gatherer, Outcome};
 pub use collectors::names as collector_names;
 pub use component::UnixExporter;
-pub use exporter::{ExporterExports, build_info, host_name, serve};
+pub use exporter::{ExporterExports, build_info, serve};
 pub use families::{Families, Kind, Value, render};
 pub use roots::Roots;
 pub use unix::{Choice, Unix};

@@ -1,7 +1,8 @@
 //! Cards of NVIDIA, in the names of its DCGM exporter.
 
+use corten_signal::exposition::host_name;
+
 use super::nvml::{self, Device, Nvml};
-use crate::exporter::host_name;
 use crate::families::{Families, Kind, Value};
 
 const MIB: u64 = 1 << 20;

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use corten_signal::exposition::host_name;
+
 use super::{Exporter, GpuArguments};
-use crate::exporter::{Gather, host_name};
+use crate::exporter::Gather;
 use crate::families::render;
 
 fn write(root: &Path, files: &[(&str, &str)]) {
