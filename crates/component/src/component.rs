@@ -229,6 +229,16 @@ impl<C: Component> RunContext<C> {
         self.arguments()
     }
 
+    /// What the instance is told next: arguments that it absorbs, or `None` when it should finish.
+    pub async fn told(&mut self) -> Option<Arc<C::Arguments>> {
+        let mut phase = self.phase();
+        tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
+            args = self.changed() => Some(args),
+        }
+    }
+
     /// Resolves when upstream is quiet and the instance should finish what it holds.
     pub async fn stopping(&self) {
         let mut phase = self.state.phase.clone();

@@ -1,10 +1,9 @@
-//! Small things that both connectors need: the time, locks, and the end.
+//! Small things that both connectors need: the time and locks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use corten_component::node::Phase;
-use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// Nanoseconds since 1970.
 pub(crate) fn wall() -> u64 {
@@ -17,7 +16,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Resolves when the instance should finish; beside other calls on its context, which borrow it.
-pub(crate) async fn stopping(phase: &mut watch::Receiver<Phase>) {
-    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+/// Ticks of which the first comes after that time, and none hurries after a late one.
+pub(crate) fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

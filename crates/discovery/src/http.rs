@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use corten_component::metrics::{Counter, MetricDoc, Metrics as _};
-use corten_component::{
-    Arguments, BuildContext, BuildError, Component, Health, Invalid, Metrics, RunContext, RunError,
-};
+use corten_component::metrics::{Counter, MetricDoc, Metrics as _, Scope};
+use corten_component::{Arguments, BuildError, Health, Invalid, Metrics};
 use corten_net::args::HttpClient;
 use corten_net::client::{ConfiguredClient, Outgoing};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use corten_signal::labels::Labels;
-use corten_signal::targets::Targets;
 
 use crate::groups::{self, Language};
-use crate::source::{self, Source, TargetsExports};
+use crate::source::Source;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Corten/", env!("CARGO_PKG_VERSION")));
 const INTERVAL: HeaderName = HeaderName::from_static("x-prometheus-refresh-interval-seconds");
@@ -68,44 +65,11 @@ struct Meters {
 pub struct Http {
     args: Arc<HttpArguments>,
     client: ConfiguredClient,
-}
-
-impl Component for Http {
-    const NAME: &'static str = "discovery.http";
-    const DOC: &'static str = "Asks a server for a list of targets, in JSON.\n\n\
-        While it cannot be had, the targets stay as they were. Each target gets `__meta_url`.";
-    const METRICS: &'static [MetricDoc] = Meters::DOCS;
-    type Arguments = HttpArguments;
-    type Exports = TargetsExports;
-    type Carry = ();
-
-    async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        Meters::register(cx.metrics(), &[]);
-        let client = ConfiguredClient::new(&args.client).map_err(|error| BuildError::new(error.to_string()))?;
-        Ok((Self { args, client }, TargetsExports { targets: Targets::default() }))
-    }
-
-    async fn run(self, carry: (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
-        let meters = Meters::register(cx.metrics(), &[]);
-        let lists = Lists { args: self.args, client: self.client, meters, health: cx.health().clone() };
-        source::run(cx, lists).await;
-        (carry, Ok(()))
-    }
-
-    /// A new instance would offer no targets at first.
-    fn absorbs(_: &HttpArguments, _: &HttpArguments) -> bool {
-        true
-    }
-}
-
-struct Lists {
-    args: Arc<HttpArguments>,
-    client: ConfiguredClient,
     meters: Meters,
     health: Health,
 }
 
-impl Lists {
+impl Http {
     async fn ask(&self) -> Result<Vec<Labels>, String> {
         let HttpArguments { url, refresh_interval, .. } = &*self.args;
         let uri = url.parse().map_err(|error| format!("{url:?} is not an address: {error}"))?;
@@ -138,8 +102,17 @@ fn is_json(kind: &str) -> bool {
     media.trim().eq_ignore_ascii_case("application/json") && parameter.is_none_or(utf8)
 }
 
-impl Source for Lists {
+impl Source for Http {
+    const NAME: &'static str = "discovery.http";
+    const DOC: &'static str = "Asks a server for a list of targets, in JSON.\n\n\
+        While it cannot be had, the targets stay as they were. Each target gets `__meta_url`.";
+    const METRICS: &'static [MetricDoc] = Meters::DOCS;
     type Arguments = HttpArguments;
+
+    fn new(args: Arc<HttpArguments>, metrics: &Scope, health: &Health) -> Result<Self, BuildError> {
+        let client = ConfiguredClient::new(&args.client).map_err(|error| BuildError::new(error.to_string()))?;
+        Ok(Self { args, client, meters: Meters::register(metrics, &[]), health: health.clone() })
+    }
 
     async fn look(&mut self) -> Option<Vec<Labels>> {
         match self.ask().await {

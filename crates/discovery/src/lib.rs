@@ -8,7 +8,7 @@
 //! | `http.rs` | [`Http`]: `discovery.http`, lists of targets from a server |
 //! | `dns/` | [`Dns`]: `discovery.dns`, records of names |
 //! | `groups.rs` | lists of targets as files and servers write them |
-//! | `source.rs` | how what was found is published: only changes, and not too often |
+//! | `source.rs` | [`Source`], which the others are, and the component that looks and publishes: only changes, and not too often |
 //!
 //! A source that fails keeps what it found last and says so in its health.
 
@@ -29,13 +29,13 @@ pub use file::{File, FileArguments};
 pub use http::{Http, HttpArguments};
 pub use process::{DiscoverConfig, Process, ProcessArguments};
 pub use relabel::{Relabel, RelabelArguments, RelabelExports};
-pub use source::TargetsExports;
+pub use source::{Discovery, Source, TargetsExports};
 
 /// The components of this crate.
 pub const COMPONENTS: &[Registration] = &[
     Registration::of::<Relabel>(),
-    Registration::of::<Process>(),
-    Registration::of::<File>(),
-    Registration::of::<Http>(),
-    Registration::of::<Dns>(),
+    Registration::of::<Discovery<Process>>(),
+    Registration::of::<Discovery<File>>(),
+    Registration::of::<Discovery<Http>>(),
+    Registration::of::<Discovery<Dns>>(),
 ];

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corten_component::node::Phase;
-use corten_component::{Component, Exports, RunContext};
+use corten_component::metrics::{MetricDoc, Scope};
+use corten_component::{Arguments, BuildContext, BuildError, Component, Exports, Health, RunContext, RunError};
 use corten_signal::labels::Labels;
 use corten_signal::targets::Targets;
 use tokio::time::{Instant, sleep_until};
@@ -21,10 +21,25 @@ pub struct TargetsExports {
     pub targets: Targets,
 }
 
-/// Something that is looked at again and again.
-pub(crate) trait Source: Send {
+/// Where targets come from, looked at again and again. [`Discovery`] makes a component of it.
+pub trait Source: Sized + Send + 'static {
+    /// The component's name in the file.
+    const NAME: &'static str;
+    /// What it does, for the reference page.
+    const DOC: &'static str;
+    /// Its self-metrics.
+    const METRICS: &'static [MetricDoc] = &[];
     /// What the user writes.
-    type Arguments;
+    type Arguments: Arguments;
+
+    /// Made while the component is built; acquires nothing.
+    ///
+    /// # Errors
+    /// The arguments cannot be used.
+    fn new(args: Arc<Self::Arguments>, metrics: &Scope, health: &Health) -> Result<Self, BuildError>;
+
+    /// Acquires what looking needs.
+    fn begin(&mut self) {}
 
     /// Looks; `None` keeps what was found last.
     fn look(&mut self) -> impl Future<Output = Option<Vec<Labels>>> + Send;
@@ -38,6 +53,35 @@ pub(crate) trait Source: Send {
     /// Resolves when something may have changed before it is time.
     fn changed(&mut self) -> impl Future<Output = ()> + Send {
         pending()
+    }
+}
+
+/// The component of a source.
+pub struct Discovery<S>(S);
+
+impl<S: Source> Component for Discovery<S> {
+    const NAME: &'static str = S::NAME;
+    const DOC: &'static str = S::DOC;
+    const METRICS: &'static [MetricDoc] = S::METRICS;
+    type Arguments = S::Arguments;
+    type Exports = TargetsExports;
+    type Carry = ();
+
+    async fn build(args: Arc<S::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, TargetsExports), BuildError> {
+        let source = S::new(args, cx.metrics(), cx.health())?;
+        Ok((Self(source), TargetsExports { targets: Targets::default() }))
+    }
+
+    async fn run(self, (): (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
+        let mut source = self.0;
+        source.begin();
+        look_and_publish(cx, source).await;
+        ((), Ok(()))
+    }
+
+    /// A new instance would offer no targets at first.
+    fn absorbs(_: &S::Arguments, _: &S::Arguments) -> bool {
+        true
     }
 }
 
@@ -76,17 +120,12 @@ impl Pending {
 enum Next<A> {
     Found(Option<Vec<Labels>>),
     Look,
-    Arguments(Arc<A>),
-    Stop,
+    /// Other arguments, or the end.
+    Told(Option<Arc<A>>),
 }
 
 /// Looks and publishes until the end.
-pub(crate) async fn run<C, S>(mut cx: RunContext<C>, mut source: S)
-where
-    C: Component<Exports = TargetsExports, Arguments = S::Arguments>,
-    S: Source,
-{
-    let mut phase = cx.phase();
+async fn look_and_publish<S: Source>(mut cx: RunContext<Discovery<S>>, mut source: S) {
     let mut waiting = Pending::default();
     loop {
         let mut next = {
@@ -94,10 +133,9 @@ where
             loop {
                 tokio::select! {
                     biased;
-                    _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })) => break Next::Stop,
+                    told = cx.told() => break Next::Told(told),
                     found = &mut look => break Next::Found(found),
                     () = waiting.due() => cx.publish(&waiting.take()),
-                    args = cx.changed() => break Next::Arguments(args),
                 }
             }
         };
@@ -111,9 +149,8 @@ where
                 loop {
                     tokio::select! {
                         biased;
-                        _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })) => break Next::Stop,
+                        told = cx.told() => break Next::Told(told),
                         () = waiting.due() => cx.publish(&waiting.take()),
-                        args = cx.changed() => break Next::Arguments(args),
                         () = sleep_until(again) => break Next::Look,
                         () = &mut changed => break Next::Look,
                     }
@@ -121,8 +158,8 @@ where
             };
         }
         match next {
-            Next::Stop => return,
-            Next::Arguments(args) => source.update(args),
+            Next::Told(Some(args)) => source.update(args),
+            Next::Told(None) => return,
             Next::Look | Next::Found(_) => {}
         }
     }

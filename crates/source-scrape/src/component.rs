@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use corten_component::metrics::{MetricDoc, Metrics};
-use corten_component::node::Phase;
 use corten_component::{BuildContext, BuildError, Component, NoExports, Note, RunContext, RunError};
 use corten_net::client::ConfiguredClient;
 use corten_net::http::HeaderValue;
@@ -82,12 +81,11 @@ impl Component for Scrape {
         sessions.values().for_each(|session| shared.tell(None, session.up));
         let mut pool = Pool::new(Arc::new(shared), id);
         let mut args = cx.arguments();
-        let mut phase = cx.phase();
         loop {
             pool.sync(&args.targets, std::mem::take(&mut sessions)).await;
-            tokio::select! {
-                new = cx.changed() => args = new,
-                _ = phase.wait_for(|phase| matches!(phase, Phase::Stopping { .. })) => break,
+            match cx.told().await {
+                Some(new) => args = new,
+                None => break,
             }
         }
         let sessions = match cx.is_inherited() {

@@ -8,13 +8,13 @@ use corten_component::{
     BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Outcome, Refusal, RunContext, RunError,
 };
 use corten_signal::otlp::{Batch, InputExports, SignalKind};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::arguments::ServiceGraphArguments;
 use super::graph::{Counts, Graph};
 use crate::emit::Outlet;
 use crate::metrics::Meters;
-use crate::moment::{lock, stopping, wall};
+use crate::moment::{lock, ticks, wall};
 
 /// `otelcol.connector.servicegraph`.
 pub struct ServiceGraph {
@@ -80,7 +80,6 @@ impl Component for ServiceGraph {
 
     async fn run(self, (): (), mut cx: RunContext<Self>) -> ((), Result<(), RunError>) {
         let stage = self.stage;
-        let mut phase = cx.phase();
         loop {
             let args = stage.arguments();
             let flushes = !args.metrics_flush_interval.is_zero();
@@ -92,11 +91,11 @@ impl Component for ServiceGraph {
                     _ = flush.tick(), if flushes => stage.flush().await,
                     _ = expire.tick() => stage.expire(&args),
                     _ = forget.tick() => lock(&stage.graph).series.forget(Instant::now()),
-                    args = cx.changed() => {
-                        *lock(&stage.arguments) = args;
-                        break;
-                    }
-                    () = stopping(&mut phase) => {
+                    told = cx.told() => {
+                        if let Some(args) = told {
+                            *lock(&stage.arguments) = args;
+                            break;
+                        }
                         let deadline = cx.deadline().unwrap_or_else(Instant::now);
                         stage.expire(&args);
                         if timeout_at(deadline, stage.flush()).await.is_err() {
@@ -112,12 +111,6 @@ impl Component for ServiceGraph {
     fn absorbs(old: &Self::Arguments, new: &Self::Arguments) -> bool {
         old.series_go_on_under(new)
     }
-}
-
-fn ticks(every: std::time::Duration) -> Interval {
-    let mut ticks = interval_at(Instant::now() + every, every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 impl Stage {

@@ -7,13 +7,13 @@ use corten_component::{
     BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Note, Outcome, Refusal, RunContext, RunError,
 };
 use corten_signal::otlp::{Batch, InputExports, SignalKind};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::arguments::SpanMetricsArguments;
 use super::state::{Now, State};
 use crate::emit::Outlet;
 use crate::metrics::Meters;
-use crate::moment::{lock, stopping, wall};
+use crate::moment::{lock, ticks, wall};
 
 /// `otelcol.connector.spanmetrics`.
 pub struct SpanMetrics {
@@ -57,19 +57,16 @@ impl Component for SpanMetrics {
 
     async fn run(self, (): (), mut cx: RunContext<Self>) -> ((), Result<(), RunError>) {
         let stage = self.stage;
-        let mut phase = cx.phase();
         loop {
-            let every = stage.arguments().metrics_flush_interval;
-            let mut ticks = interval_at(Instant::now() + every, every);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut flush = ticks(stage.arguments().metrics_flush_interval);
             loop {
                 tokio::select! {
-                    _ = ticks.tick() => stage.flush(false).await,
-                    args = cx.changed() => {
-                        *lock(&stage.arguments) = args;
-                        break;
-                    }
-                    () = stopping(&mut phase) => {
+                    _ = flush.tick() => stage.flush(false).await,
+                    told = cx.told() => {
+                        if let Some(args) = told {
+                            *lock(&stage.arguments) = args;
+                            break;
+                        }
                         let deadline = cx.deadline().unwrap_or_else(Instant::now);
                         if timeout_at(deadline, stage.flush(true)).await.is_err() {
                             tracing::warn!("the last metrics were not taken in time");

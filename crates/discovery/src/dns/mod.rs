@@ -18,15 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corten_component::metrics::{Counter, MetricDoc, Metrics as _};
-use corten_component::{
-    Arguments, BuildContext, BuildError, Component, Health, Invalid, Metrics, RunContext, RunError,
-};
+use corten_component::metrics::{Counter, MetricDoc, Metrics as _, Scope};
+use corten_component::{Arguments, BuildError, Health, Invalid, Metrics};
 use corten_signal::labels::Labels;
-use corten_signal::targets::Targets;
 use futures_util::future::join_all;
 
-use crate::source::{self, Source, TargetsExports};
+use crate::source::Source;
 use config::Config;
 use message::{Kind, Record};
 
@@ -87,9 +84,13 @@ struct Meters {
 /// `discovery.dns`.
 pub struct Dns {
     args: Arc<DnsArguments>,
+    /// What each name had when it was last answered for.
+    found: BTreeMap<String, Vec<Labels>>,
+    meters: Meters,
+    health: Health,
 }
 
-impl Component for Dns {
+impl Source for Dns {
     const NAME: &'static str = "discovery.dns";
     const DOC: &'static str = "Finds targets by records of the domain name system.\n\n\
         The servers and search domains of `/etc/resolv.conf` are asked. A name that no server answers for keeps the \
@@ -98,40 +99,11 @@ impl Component for Dns {
         `__meta_dns_ns_record_target`.";
     const METRICS: &'static [MetricDoc] = Meters::DOCS;
     type Arguments = DnsArguments;
-    type Exports = TargetsExports;
-    type Carry = ();
 
-    async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        Meters::register(cx.metrics(), &[]);
-        Ok((Self { args }, TargetsExports { targets: Targets::default() }))
+    fn new(args: Arc<DnsArguments>, metrics: &Scope, health: &Health) -> Result<Self, BuildError> {
+        let meters = Meters::register(metrics, &[]);
+        Ok(Self { args, found: BTreeMap::new(), meters, health: health.clone() })
     }
-
-    async fn run(self, carry: (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
-        let names = Names {
-            args: self.args,
-            found: BTreeMap::new(),
-            meters: Meters::register(cx.metrics(), &[]),
-            health: cx.health().clone(),
-        };
-        source::run(cx, names).await;
-        (carry, Ok(()))
-    }
-
-    fn absorbs(_: &DnsArguments, _: &DnsArguments) -> bool {
-        true
-    }
-}
-
-struct Names {
-    args: Arc<DnsArguments>,
-    /// What each name had when it was last answered for.
-    found: BTreeMap<String, Vec<Labels>>,
-    meters: Meters,
-    health: Health,
-}
-
-impl Source for Names {
-    type Arguments = DnsArguments;
 
     async fn look(&mut self) -> Option<Vec<Labels>> {
         let kind = self.args.kind()?;

@@ -9,15 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use corten_component::metrics::{Counter, Histogram, MetricDoc, MetricKind, Metrics as _, Scope};
-use corten_component::{
-    Arguments, BuildContext, BuildError, Component, Health, Invalid, Metrics, RunContext, RunError,
-};
+use corten_component::{Arguments, BuildError, Health, Invalid, Metrics};
 use corten_signal::labels::Labels;
-use corten_signal::targets::Targets;
 use tokio::time::Instant;
 
 use crate::groups::{self, Language};
-use crate::source::{self, Source, TargetsExports};
+use crate::source::Source;
 use pattern::Pattern;
 use watch::Watch;
 
@@ -81,44 +78,6 @@ const DOCS: [MetricDoc; Meters::DOCS.len() + 1] = corten_net::client::join_docs(
 /// `discovery.file`.
 pub struct File {
     args: Arc<FileArguments>,
-}
-
-impl Component for File {
-    const NAME: &'static str = "discovery.file";
-    const DOC: &'static str = "Reads lists of targets from files, in JSON or YAML.\n\n\
-        Changes of the files are taken up at once. A file that cannot be read keeps the targets that it had. Each \
-        target gets `__meta_filepath`.";
-    const METRICS: &'static [MetricDoc] = &DOCS;
-    type Arguments = FileArguments;
-    type Exports = TargetsExports;
-    type Carry = ();
-
-    async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        Meters::register(cx.metrics(), &[]);
-        Ok((Self { args }, TargetsExports { targets: Targets::default() }))
-    }
-
-    async fn run(self, carry: (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
-        let mut files = Files {
-            args: self.args,
-            found: BTreeMap::new(),
-            watch: None,
-            meters: Meters::register(cx.metrics(), &[]),
-            scope: cx.metrics().clone(),
-            health: cx.health().clone(),
-        };
-        files.watch();
-        source::run(cx, files).await;
-        (carry, Ok(()))
-    }
-
-    fn absorbs(_: &FileArguments, _: &FileArguments) -> bool {
-        true
-    }
-}
-
-struct Files {
-    args: Arc<FileArguments>,
     /// What each file held when it was last read.
     found: BTreeMap<PathBuf, Vec<Labels>>,
     watch: Option<Watch>,
@@ -147,7 +106,7 @@ fn read_all(patterns: &[String]) -> Vec<(PathBuf, Result<Content, String>)> {
     paths.map(|path| (path.clone(), read(&path))).collect()
 }
 
-impl Files {
+impl File {
     fn watch(&mut self) {
         let folders = self.args.files.iter().filter_map(|file| Pattern::new(file)).map(|pattern| pattern.folder());
         self.watch = match Watch::new(folders) {
@@ -192,8 +151,22 @@ impl Files {
     }
 }
 
-impl Source for Files {
+impl Source for File {
+    const NAME: &'static str = "discovery.file";
+    const DOC: &'static str = "Reads lists of targets from files, in JSON or YAML.\n\n\
+        Changes of the files are taken up at once. A file that cannot be read keeps the targets that it had. Each \
+        target gets `__meta_filepath`.";
+    const METRICS: &'static [MetricDoc] = &DOCS;
     type Arguments = FileArguments;
+
+    fn new(args: Arc<FileArguments>, metrics: &Scope, health: &Health) -> Result<Self, BuildError> {
+        let meters = Meters::register(metrics, &[]);
+        Ok(Self { args, found: BTreeMap::new(), watch: None, meters, scope: metrics.clone(), health: health.clone() })
+    }
+
+    fn begin(&mut self) {
+        self.watch();
+    }
 
     async fn look(&mut self) -> Option<Vec<Labels>> {
         let begun = Instant::now();
@@ -228,22 +201,16 @@ mod tests {
 
     use super::*;
 
-    fn files(folder: &Path) -> Files {
+    fn files(folder: &Path) -> File {
         let scope = Registry::new().node(&NodeId::root("discovery.file.x"));
-        Files {
-            args: Arc::new(FileArguments {
-                files: vec![format!("{}/*.json", folder.display()), format!("{}/one.yml", folder.display())],
-                ..FileArguments::default()
-            }),
-            found: BTreeMap::new(),
-            watch: None,
-            meters: Meters::register(&scope, &[]),
-            scope,
-            health: Health::default(),
-        }
+        let args = FileArguments {
+            files: vec![format!("{}/*.json", folder.display()), format!("{}/one.yml", folder.display())],
+            ..FileArguments::default()
+        };
+        File::new(Arc::new(args), &scope, &Health::default()).unwrap()
     }
 
-    async fn addresses(files: &mut Files) -> Vec<String> {
+    async fn addresses(files: &mut File) -> Vec<String> {
         let found = files.look().await.unwrap();
         found.iter().map(|labels| labels.get("__address__").unwrap_or_default().to_owned()).collect()
     }

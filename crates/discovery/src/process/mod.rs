@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corten_component::{Arguments, BuildContext, BuildError, Component, Health, Invalid, RunContext, RunError};
+use corten_component::metrics::Scope;
+use corten_component::{Arguments, BuildError, Health, Invalid};
 use corten_signal::labels::Labels;
 use corten_signal::targets::Targets;
 
-use crate::source::{self, Source, TargetsExports};
+use crate::source::Source;
 
 /// The arguments of `discovery.process`.
 #[derive(Debug, Clone, PartialEq, Arguments)]
@@ -81,39 +82,19 @@ impl Default for DiscoverConfig {
 /// `discovery.process`.
 pub struct Process {
     args: Arc<ProcessArguments>,
+    health: Health,
 }
 
-impl Component for Process {
+impl Source for Process {
     const NAME: &'static str = "discovery.process";
     const DOC: &'static str = "Finds the processes of this machine.\n\n\
         Each is a target with `__process_pid__`. What may be seen of the processes of others depends on the rights of \
         the collector.";
     type Arguments = ProcessArguments;
-    type Exports = TargetsExports;
-    type Carry = ();
 
-    async fn build(args: Arc<Self::Arguments>, _: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
-        Ok((Self { args }, TargetsExports { targets: Targets::default() }))
+    fn new(args: Arc<ProcessArguments>, _: &Scope, health: &Health) -> Result<Self, BuildError> {
+        Ok(Self { args, health: health.clone() })
     }
-
-    async fn run(self, carry: (), cx: RunContext<Self>) -> ((), Result<(), RunError>) {
-        let health = cx.health().clone();
-        source::run(cx, Processes { args: self.args, health }).await;
-        (carry, Ok(()))
-    }
-
-    fn absorbs(_: &ProcessArguments, _: &ProcessArguments) -> bool {
-        true
-    }
-}
-
-struct Processes {
-    args: Arc<ProcessArguments>,
-    health: Health,
-}
-
-impl Source for Processes {
-    type Arguments = ProcessArguments;
 
     async fn look(&mut self) -> Option<Vec<Labels>> {
         let wanted = self.args.discover_config.clone();

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use corten_component::metrics::{Counter, Gauge, MetricDoc, MetricKind, Scope};
-use corten_component::node::Phase;
 use corten_component::{
     BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Note, Outcome, Refusal, RunContext, RunError,
 };
@@ -109,7 +108,6 @@ impl Component for OtlpToSamples {
 
     async fn run(self, (): (), mut cx: RunContext<Self>) -> ((), Result<(), RunError>) {
         let stage = self.stage;
-        let mut phase = cx.phase();
         loop {
             let every = stage.arguments().gc_frequency;
             let mut ticks = interval_at(Instant::now() + every, every);
@@ -117,12 +115,10 @@ impl Component for OtlpToSamples {
             loop {
                 tokio::select! {
                     _ = ticks.tick() => stage.forget(),
-                    args = cx.changed() => {
+                    told = cx.told() => {
+                        let Some(args) = told else { return ((), Ok(())) };
                         *lock(&stage.arguments) = args;
                         break;
-                    }
-                    () = async { let _ = phase.wait_for(|phase| *phase != Phase::Running).await; } => {
-                        return ((), Ok(()));
                     }
                 }
             }
