@@ -4,6 +4,7 @@
 mod collector;
 mod cut;
 pub mod data;
+pub mod exporter;
 mod grpc;
 mod metrics;
 mod program;

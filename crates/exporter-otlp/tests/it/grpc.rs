@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_delivery::Arena;
 use corten_net::codec::{self, Encoding};
 use corten_signal::otlp::{Batch, Encoded, SignalKind};
+use corten_testkit::exporter::{large, logs, metrics, traces};
 use corten_testkit::{Answer, Received, Sink, eventually};
 
-use crate::bench::{Exporter, large, logs, metrics, refused, traces};
+use crate::bench::{refused, start};
 
 const QUICK: &str = r#"retry_on_failure { initial_interval = "10ms"
  max_interval = "20ms" }"#;
@@ -32,7 +34,7 @@ fn traces_label() -> [(&'static str, &'static str); 1] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_signal_goes_to_its_service() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "", "")).await;
+    let exporter = start(&to(&sink, "", "")).await;
     exporter.send(traces(&["a", "b"])).await;
     exporter.send(metrics(&[1, 2, 3])).await;
     exporter.send(logs(&["x"])).await;
@@ -54,7 +56,7 @@ async fn every_signal_goes_to_its_service() {
 async fn every_compression_is_what_it_says() {
     for name in ["gzip", "zstd", "snappy", "none", ""] {
         let sink = Sink::start();
-        let exporter = Exporter::start(&to(&sink, &format!("compression = {name:?}"), "")).await;
+        let exporter = start(&to(&sink, &format!("compression = {name:?}"), "")).await;
         // Large enough to be compressed aside.
         let batch = large(300);
         let expected = batch.to_bytes();
@@ -72,9 +74,9 @@ async fn every_compression_is_what_it_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_forwarded_as_it_came_where_it_is_the_same() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "", "")).await;
-    let kept = exporter.arena.store(b"as it came").unwrap();
-    let bytes = exporter.arena.store(&traces(&["a"]).to_bytes()).unwrap();
+    let exporter = start(&to(&sink, "", "")).await;
+    let kept = exporter.service::<Arena>().store(b"as it came").unwrap();
+    let bytes = exporter.service::<Arena>().store(&traces(&["a"]).to_bytes()).unwrap();
     let encoded = Some(Encoded { encoding: "gzip", body: kept.clone() });
     exporter.send(Batch::new(SignalKind::Traces, bytes, 1).with_encoded(encoded)).await;
     assert_eq!(requests(&sink, 1)[0].wire.slice(5..), kept);
@@ -83,7 +85,7 @@ async fn a_message_is_forwarded_as_it_came_where_it_is_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_requests_go_as_one_message() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "compression = \"none\"", "")).await;
+    let exporter = start(&to(&sink, "compression = \"none\"", "")).await;
     exporter.send(Batch::concat(vec![traces(&["a"]), traces(&["b"]), traces(&["c"])]).unwrap()).await;
     assert_eq!(requests(&sink, 1)[0].items(), 3);
 }
@@ -92,7 +94,7 @@ async fn several_requests_go_as_one_message() {
 async fn metadata_and_credentials_are_added() {
     let sink = Sink::start();
     let client = "headers = {\"X-Scope-OrgID\" = \"tenant\"}\n auth = credentials\n authority = \"name.example\"";
-    let exporter = Exporter::start(&to(&sink, client, "")).await;
+    let exporter = start(&to(&sink, client, "")).await;
     exporter.send(logs(&["x"])).await;
     let request = &requests(&sink, 1)[0];
     assert_eq!(request.header("x-scope-orgid"), Some("tenant"));
@@ -114,7 +116,7 @@ async fn what_may_be_tried_again_is_and_the_rest_is_not() {
         status(8),
         status(13),
     ]);
-    let exporter = Exporter::start(&to(&sink, "", QUICK)).await;
+    let exporter = start(&to(&sink, "", QUICK)).await;
     for (name, count) in [("a", 7), ("b", 8), ("c", 9), ("d", 10)] {
         exporter.send(traces(&[name])).await;
         requests(&sink, count);
@@ -130,7 +132,7 @@ async fn what_may_be_tried_again_is_and_the_rest_is_not() {
 async fn partial_success_is_counted_and_not_repeated() {
     let sink = Sink::start();
     sink.script([Answer::Partial(2, "too old".to_owned())]);
-    let exporter = Exporter::start(&to(&sink, "", QUICK)).await;
+    let exporter = start(&to(&sink, "", QUICK)).await;
     exporter.send(traces(&["a", "b", "c"])).await;
     let sum = |name: &str| exporter.metric(name, &traces_label());
     eventually("the answer", || (sum("corten_delivery_rejected_items_total") == 2.0).then_some(()));
@@ -145,7 +147,7 @@ async fn a_server_that_comes_back_gets_what_waited() {
     let address = sink.address();
     let text = to(&sink, "", QUICK);
     drop(sink);
-    let exporter = Exporter::start(&text).await;
+    let exporter = start(&text).await;
     for name in ["a", "b", "c"] {
         exporter.send(traces(&[name])).await;
     }
@@ -160,7 +162,7 @@ async fn a_server_that_comes_back_gets_what_waited() {
 async fn what_is_left_at_the_end_is_counted() {
     let sink = Sink::start();
     sink.answer(Answer::Status(14, None));
-    let exporter = Exporter::start(&to(&sink, "", "")).await;
+    let exporter = start(&to(&sink, "", "")).await;
     exporter.send(traces(&["a", "b"])).await;
     requests(&sink, 1);
     let registry = exporter.stop(Duration::from_secs(20)).await;

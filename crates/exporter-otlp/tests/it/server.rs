@@ -9,11 +9,12 @@ use corten_net::Body;
 use corten_net::grpc::{Code, Status, reply, reply_status};
 use corten_net::http::{Request, Response};
 use corten_net::server::{Handler, Limits, Listener, Serving};
+use corten_testkit::exporter::traces;
 use corten_testkit::{Sink, eventually, free_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::bench::{Exporter, traces};
+use crate::bench::start;
 
 fn to(address: impl std::fmt::Display, client: &str, rest: &str) -> String {
     format!("client {{\n endpoint = \"{address}\"\n tls {{ insecure = true }}\n {client}\n}}\n{rest}")
@@ -48,7 +49,7 @@ async fn retry_info_is_when_it_is_tried_again() {
         let serving = Serving { handler, tls: None, limits: Limits::default() };
         let installed = listener.install(&NodeId::root("test"), serving).await.unwrap();
         let retry = "retry_on_failure { initial_interval = \"5ms\"\n max_interval = \"10ms\" }";
-        let exporter = Exporter::start(&to(installed.local_addr(), "", retry)).await;
+        let exporter = start(&to(installed.local_addr(), "", retry)).await;
         exporter.send(traces(&["a"])).await;
         let label = [("rpc_grpc_status_code", "0")];
         eventually("success", || {
@@ -68,7 +69,7 @@ async fn a_call_may_wait_for_its_server() {
     let address = free_address();
     // Tried again after an hour: what arrives, arrives with the first call.
     let rest = "timeout = \"20s\"\nretry_on_failure {\n initial_interval = \"1h\"\n max_interval = \"1h\"\n max_elapsed_time = \"0s\"\n }";
-    let exporter = Exporter::start(&to(address, "wait_for_ready = true", rest)).await;
+    let exporter = start(&to(address, "wait_for_ready = true", rest)).await;
     exporter.send(traces(&["a"])).await;
     let sink = Sink::start_at(address);
     eventually("the call", || (sink.received().len() == 1).then_some(()));
@@ -93,7 +94,7 @@ async fn a_silent_server_is_asked_and_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let keepalive = "keepalive {\n ping_wait = \"50ms\"\n ping_response_timeout = \"50ms\"\n }";
     let rest = "timeout = \"1h\"\nretry_on_failure { initial_interval = \"10ms\" }";
-    let exporter = Exporter::start(&to(listener.local_addr().unwrap(), keepalive, rest)).await;
+    let exporter = start(&to(listener.local_addr().unwrap(), keepalive, rest)).await;
     exporter.send(traces(&["a"])).await;
     let (mut silent, _) = listener.accept().await.unwrap();
     silent.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();

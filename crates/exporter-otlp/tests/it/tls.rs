@@ -10,8 +10,9 @@ use corten_net::server::{Installed, Listener, Serving};
 use corten_net::tls::ServerTls;
 use corten_net::{Address, Body, grpc};
 use corten_testkit::eventually;
+use corten_testkit::exporter::traces;
 
-use crate::bench::{Exporter, traces};
+use crate::bench::start;
 
 struct Server {
     /// The authority that each call named.
@@ -38,7 +39,7 @@ async fn server(address: &str, tls: Option<ServerTls>) -> Server {
 }
 
 async fn delivers(text: &str) {
-    let exporter = Exporter::start(text).await;
+    let exporter = start(text).await;
     exporter.send(traces(&["a"])).await;
     eventually("delivery", || (exporter.metric("otelcol_exporter_sent_spans_total", &[]) == 1.0).then_some(()));
 }
@@ -57,7 +58,7 @@ async fn without_a_scheme_it_is_tls() {
         "client {{\n endpoint = \"dns:///127.0.0.1:{port}\"\n tls {{ ca_pem = {authority:?}\n server_name = \"localhost\" }}\n}}"
     ))
     .await;
-    let exporter = Exporter::start(&format!("client {{ endpoint = \"localhost:{port}\" }}")).await;
+    let exporter = start(&format!("client {{ endpoint = \"localhost:{port}\" }}")).await;
     exporter.send(traces(&["a"])).await;
     eventually("a failure", || {
         (exporter.metric("corten_delivery_retries_total", &[("data_type", "traces")]) > 0.0).then_some(())

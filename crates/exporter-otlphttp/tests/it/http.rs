@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_delivery::Arena;
 use corten_net::codec::{self, Encoding};
 use corten_signal::otlp::{Batch, Encoded, SignalKind};
+use corten_testkit::exporter::{large, logs, metrics, traces};
 use corten_testkit::{Answer, Received, Sink, eventually};
 
-use crate::bench::{Exporter, large, logs, metrics, refused, traces};
+use crate::bench::{refused, start};
 
 const QUICK: &str = r#"retry_on_failure { initial_interval = "10ms"
  max_interval = "20ms" }"#;
@@ -27,7 +29,7 @@ fn exporter_label() -> (&'static str, &'static str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_signal_goes_to_its_path_as_gzipped_protobuf() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "", "")).await;
+    let exporter = start(&to(&sink, "", "")).await;
     exporter.send(traces(&["a", "b"])).await;
     exporter.send(metrics(&[1, 2, 3])).await;
     exporter.send(logs(&["x"])).await;
@@ -48,7 +50,7 @@ async fn every_signal_goes_to_its_path_as_gzipped_protobuf() {
 async fn endpoints_of_signals_are_used_as_they_are() {
     let sink = Sink::start();
     let own = format!("traces_endpoint = \"{}/own/traces?tenant=a\"", sink.url());
-    let exporter = Exporter::start(&to(&sink, "", &own)).await;
+    let exporter = start(&to(&sink, "", &own)).await;
     exporter.send(traces(&["a"])).await;
     assert_eq!(requests(&sink, 1)[0].path, "/own/traces");
 }
@@ -58,7 +60,7 @@ async fn every_compression_is_what_it_says() {
     let limit = 10 << 20;
     for name in ["gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4", "none", ""] {
         let sink = Sink::start();
-        let exporter = Exporter::start(&to(&sink, &format!("compression = {name:?}"), "")).await;
+        let exporter = start(&to(&sink, &format!("compression = {name:?}"), "")).await;
         // Large enough to be compressed aside.
         let batch = large(300);
         let expected = batch.to_bytes();
@@ -75,13 +77,13 @@ async fn every_compression_is_what_it_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_is_forwarded_as_it_came_only_where_it_is_the_same() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "", "sending_queue { num_consumers = 1 }")).await;
+    let exporter = start(&to(&sink, "", "sending_queue { num_consumers = 1 }")).await;
     // Bytes that cannot be what this exporter makes.
     let body = Bytes::from_static(b"as it came");
-    let kept = exporter.arena.store(&body).unwrap();
+    let kept = exporter.service::<Arena>().store(&body).unwrap();
     let batch = |encoding, body: &Bytes| {
         let batch = traces(&["a"]);
-        let bytes = exporter.arena.store(&batch.to_bytes()).unwrap();
+        let bytes = exporter.service::<Arena>().store(&batch.to_bytes()).unwrap();
         let encoded = Some(Encoded { encoding, body: body.clone() });
         Batch::new(SignalKind::Traces, bytes, 1).with_encoded(encoded)
     };
@@ -98,7 +100,7 @@ async fn a_body_is_forwarded_as_it_came_only_where_it_is_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_is_sent_where_it_is_wanted() {
     let sink = Sink::start();
-    let exporter = Exporter::start(&to(&sink, "compression = \"none\"", "encoding = \"json\"")).await;
+    let exporter = start(&to(&sink, "compression = \"none\"", "encoding = \"json\"")).await;
     let joined = Batch::concat(vec![traces(&["a"]), traces(&["b"])]).unwrap();
     exporter.send(joined).await;
     let request = &requests(&sink, 1)[0];
@@ -113,7 +115,7 @@ async fn json_is_sent_where_it_is_wanted() {
 async fn headers_and_credentials_are_added() {
     let sink = Sink::start();
     let client = "headers = {\"X-Scope-OrgID\" = \"tenant\", \"User-Agent\" = \"mine\"}\n auth = credentials";
-    let exporter = Exporter::start(&to(&sink, client, "")).await;
+    let exporter = start(&to(&sink, client, "")).await;
     exporter.send(logs(&["x"])).await;
     let request = &requests(&sink, 1)[0];
     assert_eq!(request.header("x-scope-orgid"), Some("tenant"));
@@ -126,7 +128,7 @@ async fn what_may_be_tried_again_is_and_the_rest_is_not() {
     let sink = Sink::start();
     let status = |status| Answer::Status(status, None);
     sink.script([status(503), status(429), status(502), status(504), Answer::Ok, status(500), Answer::Ok]);
-    let exporter = Exporter::start(&to(&sink, "", QUICK)).await;
+    let exporter = start(&to(&sink, "", QUICK)).await;
     exporter.send(traces(&["a"])).await;
     requests(&sink, 5);
     exporter.send(traces(&["b"])).await;
@@ -149,7 +151,7 @@ async fn of_a_batch_with_poison_everything_else_arrives() {
     let bad = || Answer::Status(400, None);
     sink.script([bad(), bad(), bad(), bad()]);
     let consumer = "sending_queue { num_consumers = 1 }";
-    let exporter = Exporter::start(&to(&sink, "", consumer)).await;
+    let exporter = start(&to(&sink, "", consumer)).await;
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     exporter.send(Batch::concat(names.iter().map(|name| traces(&[name])).collect()).unwrap()).await;
     let sum = |name: &str| exporter.metric(name, &[("data_type", "traces")]);
@@ -164,7 +166,7 @@ async fn of_a_batch_with_poison_everything_else_arrives() {
 async fn partial_success_is_counted_and_not_repeated() {
     let sink = Sink::start();
     sink.script([Answer::Partial(2, "too old".to_owned())]);
-    let exporter = Exporter::start(&to(&sink, "", QUICK)).await;
+    let exporter = start(&to(&sink, "", QUICK)).await;
     exporter.send(traces(&["a", "b", "c"])).await;
     let sum = |name: &str| exporter.metric(name, &[("data_type", "traces")]);
     eventually("the answer", || (sum("corten_delivery_rejected_items_total") == 2.0).then_some(()));
@@ -179,7 +181,7 @@ async fn a_server_that_comes_back_gets_what_waited() {
     let address = sink.address();
     let text = to(&sink, "", QUICK);
     drop(sink);
-    let exporter = Exporter::start(&text).await;
+    let exporter = start(&text).await;
     for name in ["a", "b", "c"] {
         exporter.send(traces(&[name])).await;
     }
@@ -196,7 +198,7 @@ async fn a_server_that_comes_back_gets_what_waited() {
 async fn a_server_that_hangs_is_asked_again() {
     let sink = Sink::start();
     sink.script([Answer::Hang]);
-    let exporter = Exporter::start(&to(&sink, "timeout = \"100ms\"", QUICK)).await;
+    let exporter = start(&to(&sink, "timeout = \"100ms\"", QUICK)).await;
     exporter.send(traces(&["a"])).await;
     assert_eq!(requests(&sink, 2)[1].items(), 1);
 }
@@ -205,7 +207,7 @@ async fn a_server_that_hangs_is_asked_again() {
 async fn what_is_left_at_the_end_is_counted() {
     let sink = Sink::start();
     sink.answer(Answer::Status(503, Some("3600".to_owned())));
-    let exporter = Exporter::start(&to(&sink, "", "")).await;
+    let exporter = start(&to(&sink, "", "")).await;
     exporter.send(traces(&["a", "b"])).await;
     requests(&sink, 1);
     let registry = exporter.stop(Duration::from_secs(20)).await;

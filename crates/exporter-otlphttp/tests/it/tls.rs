@@ -9,8 +9,9 @@ use corten_net::server::{Installed, Listener, Serving};
 use corten_net::tls::ServerTls;
 use corten_net::{Address, Body};
 use corten_testkit::eventually;
+use corten_testkit::exporter::traces;
 
-use crate::bench::{Exporter, traces};
+use crate::bench::start;
 
 /// A request as such a server sees it.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ async fn over_tls_http_2_is_spoken_unless_the_file_says_otherwise() {
         let text = format!(
             "client {{\n endpoint = \"https://localhost:{port}\"\n {extra}\n tls {{\n ca_pem = {authority:?}\n insecure = true }}\n}}"
         );
-        let exporter = Exporter::start(&text).await;
+        let exporter = start(&text).await;
         let before = server.seen.lock().unwrap().len();
         exporter.send(traces(&["a"])).await;
         assert_eq!(server.wait(before + 1)[before].version, version);
@@ -85,7 +86,7 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
     let (tls, _) = tls();
     let server = server("127.0.0.1:0", Some(tls)).await;
     let port = server.address().rsplit(':').next().unwrap().to_owned();
-    let exporter = Exporter::start(&format!("client {{ endpoint = \"https://localhost:{port}\" }}")).await;
+    let exporter = start(&format!("client {{ endpoint = \"https://localhost:{port}\" }}")).await;
     exporter.send(traces(&["a"])).await;
     eventually("a failure", || {
         (exporter.metric("corten_delivery_retries_total", &[("data_type", "traces")]) > 0.0).then_some(())
@@ -98,7 +99,7 @@ async fn cookies_go_back_only_where_they_are_wanted() {
     let server = server("127.0.0.1:0", None).await;
     for (extra, expected) in [("cookies { enabled = true }", Some("route=7".to_owned())), ("", None)] {
         let text = format!("client {{\n endpoint = \"http://{}\"\n {extra}\n}}", server.address());
-        let exporter = Exporter::start(&text).await;
+        let exporter = start(&text).await;
         let before = server.seen.lock().unwrap().len();
         exporter.send(traces(&["a"])).await;
         eventually("the answer", || (exporter.metric("otelcol_exporter_sent_spans_total", &[]) == 1.0).then_some(()));
@@ -111,7 +112,7 @@ async fn cookies_go_back_only_where_they_are_wanted() {
 async fn without_keep_alive_every_request_says_so() {
     let server = server("127.0.0.1:0", None).await;
     let text = format!("client {{\n endpoint = \"http://{}\"\n disable_keep_alives = true\n}}", server.address());
-    let exporter = Exporter::start(&text).await;
+    let exporter = start(&text).await;
     exporter.send(traces(&["a"])).await;
     assert_eq!(server.wait(1)[0].connection.as_deref(), Some("close"));
 }
