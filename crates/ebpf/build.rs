@@ -13,7 +13,7 @@ fn main() -> ExitCode {
             println!("cargo::error=eBPF needs the headers of libelf and zlib, and they are not installed.");
             println!("cargo::error=In Debian and Ubuntu: apt-get install libelf-dev zlib1g-dev pkg-config make");
             println!("cargo::error=In Fedora: dnf install elfutils-libelf-devel zlib-devel");
-            println!("cargo::error=Without eBPF: cargo build --no-default-features with the features that you want");
+            println!("cargo::error=Without eBPF: cargo build --no-default-features --features all-but-ebpf");
             ExitCode::FAILURE
         }
         // Another way of building C: let the library find out.
