@@ -79,6 +79,8 @@ pub(super) async fn serve(
         print(&guide::text(&server.url()));
     }
 
+    crate::allocator::forget_the_start();
+
     let heart = tokio::spawn(heartbeat(Arc::clone(&control)));
     let trim = budget.map(|budget| tokio::spawn(crate::allocator::trim_after_drains(budget)));
     let pump = tokio::spawn(traces.clone().run(Arc::clone(&arena)));
