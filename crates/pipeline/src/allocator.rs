@@ -25,6 +25,9 @@ const KEPT_AT_TOP: i32 = 2 << 20;
 /// A drop of the counted memory by this much is worth giving pages back.
 const WORTH_TRIMMING: usize = 16 << 20;
 
+/// By then every task has run once.
+const SETTLING: Duration = Duration::from_secs(2);
+
 /// Sets the allocator up. Call it before other threads start.
 pub(crate) fn set_up() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -53,9 +56,10 @@ pub(crate) async fn trim_after_drains(budget: Arc<Budget>) {
     }
 }
 
-/// Lets go of what only starting needed: free memory, and pages of the program's code and constants. Those stay in the
-/// page cache, and the ones that are needed come back from there, sixteen at a time.
-pub(crate) fn forget_the_start() {
+/// Lets go of what only starting needed, a moment after it: free memory, and pages of the program's code and constants.
+/// Those stay in the page cache, and the ones that are needed come back from there, sixteen at a time.
+pub(crate) async fn forget_the_start() {
+    tokio::time::sleep(SETTLING).await;
     trim();
     #[cfg(target_os = "linux")]
     if let (Ok(maps), Ok(program)) = (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))

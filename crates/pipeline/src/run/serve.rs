@@ -79,14 +79,14 @@ pub(super) async fn serve(
         print(&guide::text(&server.url()));
     }
 
-    crate::allocator::forget_the_start();
-
+    let forgetting = tokio::spawn(crate::allocator::forget_the_start());
     let heart = tokio::spawn(heartbeat(Arc::clone(&control)));
     let trim = budget.map(|budget| tokio::spawn(crate::allocator::trim_after_drains(budget)));
     let pump = tokio::spawn(traces.clone().run(Arc::clone(&arena)));
     let result = work(&control, &mut server, &mut signals, &traces, &arena).await;
     pump.abort();
     heart.abort();
+    forgetting.abort();
     trim.inspect(tokio::task::JoinHandle::abort);
     result
 }
