@@ -111,7 +111,7 @@ impl Bus {
         };
         match timeout(self.deadline, connect).await {
             Ok(Ok(connection)) => Ok(held.insert(connection).clone()),
-            Ok(Err(error)) => Err(BusError::Absent(error.to_string())),
+            Ok(Err(error)) => Err(BusError::Absent(not_connected(&error))),
             Err(_) => Err(BusError::Late(self.deadline)),
         }
     }
@@ -183,6 +183,20 @@ impl Bus {
     }
 }
 
+/// Why there is no connection; what a bus does not say when it hangs up is said here.
+fn not_connected(error: &zbus::Error) -> String {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    match error {
+        zbus::Error::InputOutput(io) if !matches!(io.kind(), ConnectionRefused | NotFound | PermissionDenied) => {
+            format!(
+                "{error}; dbus-daemon hangs up on users that it cannot look up, such as that of a service with \
+             DynamicUser=yes: give the service a user of its own"
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +207,21 @@ mod tests {
         let bus = Bus::at(format!("unix:path={}/none", dir.path().display()), Duration::from_secs(60));
         let error = bus.property("a.b", "/", "a.b", "C").await.unwrap_err();
         assert!(matches!(error, BusError::Absent(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_hangs_up_at_once_is_explained() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(stream);
+            }
+        });
+        let bus = Bus::at(format!("unix:path={}", path.display()), Duration::from_secs(60));
+        let error = bus.property("a.b", "/", "a.b", "C").await.unwrap_err().to_string();
+        assert!(error.contains("DynamicUser"), "{error}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod program;
 mod remote_write;
 mod sender;
 mod sink;
+mod systemd;
 mod target;
 mod wait;
 
@@ -21,5 +22,6 @@ pub use program::Program;
 pub use remote_write::{Write, WrittenSeries};
 pub use sender::{Answered, Protocol, Sender};
 pub use sink::{Answer, Received, Sink};
+pub use systemd::{FakeSystemd, SystemdUnit, SystemdWorld};
 pub use target::Target;
 pub use wait::eventually;

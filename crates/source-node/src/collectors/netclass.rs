@@ -61,7 +61,10 @@ impl Collector for Netclass {
             }
             let labels = [("device", &*device)];
             let text = |file: &str| Ok::<_, files::ReadError>(files::optional(dir.join(file))?.unwrap_or_default());
-            let number = |file: &str| files::optional(dir.join(file)).map(|text| parse::c_number(text.as_deref()?));
+            // What is there but no number counts as 0, as in node_exporter: copies of `/sys` hold such files as empty.
+            let number = |file: &str| {
+                files::optional(dir.join(file)).map(|text| text.map(|text| parse::c_number(&text).unwrap_or(0)))
+            };
             let state = text("operstate")?;
             let admin = match number("flags")? {
                 None => "unknown",

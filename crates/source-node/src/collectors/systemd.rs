@@ -62,10 +62,16 @@ struct Details {
 impl Systemd {
     async fn ask(&self, out: &mut Families) -> Outcome {
         let manager = async |name| self.on.bus.property(SYSTEMD, MANAGER_PATH, MANAGER, name).await;
-        let version = manager("Version").await?;
+        let list = Method { destination: SYSTEMD, path: MANAGER_PATH, interface: MANAGER, member: "ListUnits" };
+        let (version, virtualization, listed, state) = tokio::join!(
+            manager("Version"),
+            manager("Virtualization"),
+            self.on.bus.call::<_, Vec<Listed>>(list, &()),
+            manager("SystemState")
+        );
+        let version = version?;
         let version = text(&version).unwrap_or_default();
         out.gauge("node_systemd_version", "Systemd's version.", &[("version", version)], major(version));
-        let virtualization = manager("Virtualization").await;
         let virtualization = match virtualization.as_ref().map(text) {
             Ok(Some("")) => "none",
             Ok(Some(name)) => name,
@@ -73,8 +79,7 @@ impl Systemd {
         };
         let labels = [("virtualization_type", virtualization)];
         out.gauge("node_systemd_virtualization_info", "What the machine runs in.", &labels, 1);
-        let list = Method { destination: SYSTEMD, path: MANAGER_PATH, interface: MANAGER, member: "ListUnits" };
-        let listed: Vec<Listed> = self.on.bus.call(list, &()).await?;
+        let listed = listed?;
         let mut sums: BTreeMap<&str, u32> = STATES.into_iter().map(|state| (state, 0)).collect();
         for unit in &listed {
             *sums.entry(&unit.3).or_default() += 1;
@@ -92,7 +97,7 @@ impl Systemd {
             let details = answers.next().await.transpose()?.unwrap_or_default();
             report(unit, &details, out);
         }
-        let state = manager("SystemState").await?;
+        let state = state?;
         let help = "Whether everything has been started and nothing has failed.";
         out.gauge("node_systemd_system_running", help, &[], text(&state) == Some("running"));
         Ok(())
@@ -228,35 +233,38 @@ mod tests {
 
     use super::*;
     use crate::bus::Bus;
-    use crate::systemd_exporter::fake::{Fake, FakeUnit, World};
+    use corten_testkit::{FakeSystemd, SystemdUnit, SystemdWorld};
 
-    fn world() -> World {
+    fn world() -> SystemdWorld {
         let manager = [("Version", "257.9-1"), ("Virtualization", ""), ("SystemState", "running")];
         let manager = manager
             .map(|(name, value)| (name.to_owned(), zbus::zvariant::Value::from(value).try_into_owned().unwrap()));
-        let service = FakeUnit::new("a.service", "active")
+        let service = SystemdUnit::new("a.service", "active")
             .with("Service", "Type", "simple")
             .with("Service", "NRestarts", 3u32)
             .with("Service", "TasksCurrent", 5u64)
             .with("Service", "TasksMax", u64::MAX)
             .with("Unit", "ActiveEnterTimestamp", 1_500_000u64);
-        let socket =
-            FakeUnit::new("b.socket", "active").with("Socket", "NAccepted", 7u32).with("Socket", "NConnections", 2u32);
-        let timer = FakeUnit::new("c.timer", "inactive").with("Timer", "LastTriggerUSec", 2_000_000u64);
+        let socket = SystemdUnit::new("b.socket", "active").with("Socket", "NAccepted", 7u32).with(
+            "Socket",
+            "NConnections",
+            2u32,
+        );
+        let timer = SystemdUnit::new("c.timer", "inactive").with("Timer", "LastTriggerUSec", 2_000_000u64);
         let units = vec![
             service,
             socket,
             timer,
-            FakeUnit::new("d.mount", "active"),
-            FakeUnit::new("e.service", "failed").not_found(),
+            SystemdUnit::new("d.mount", "active"),
+            SystemdUnit::new("e.service", "failed").not_found(),
         ];
-        World { units, manager: manager.into(), ..World::default() }
+        SystemdWorld { units, manager: manager.into(), ..SystemdWorld::default() }
     }
 
-    async fn collect(world: World, args: SystemdBlock) -> (Outcome, String) {
+    async fn collect(world: SystemdWorld, args: SystemdBlock) -> (Outcome, String) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        let _fake = Fake::start(&path, world);
+        let _fake = FakeSystemd::start(&path, world);
         let on = OnBus::of(Bus::at(format!("unix:path={}", path.display()), Duration::from_secs(1)));
         let collector = build(&UnixArguments { systemd: args, ..UnixArguments::default() }, &on).unwrap();
         let task = tokio::task::spawn_blocking(move || {
@@ -297,7 +305,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_bus_that_does_not_answer_is_a_failure_and_keeps_what_came() {
-        let (outcome, text) = collect(World { silent: vec!["ListUnits"], ..world() }, SystemdBlock::default()).await;
+        let (outcome, text) =
+            collect(SystemdWorld { silent: vec!["ListUnits"], ..world() }, SystemdBlock::default()).await;
         assert!(outcome.unwrap_err().to_string().contains("not answered"));
         assert!(text.contains("node_systemd_version"));
     }

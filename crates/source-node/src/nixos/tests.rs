@@ -9,7 +9,7 @@ use corten_signal::exposition::{Expose, ScrapeRequest};
 
 use super::{Exporter, NixosArguments};
 use crate::bus::Bus;
-use crate::systemd_exporter::fake::{Fake, FakeUnit, World};
+use corten_testkit::{FakeSystemd, SystemdUnit, SystemdWorld};
 
 const A: &str = "0123456789abcdfghijklmnpqrsvwxyz";
 
@@ -157,15 +157,15 @@ async fn the_daemon_is_there_if_its_service_or_its_socket_is() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let unit = |name: &str, active: Option<&'static str>| match active {
-            Some(active) => FakeUnit::new(name, active),
-            None => FakeUnit::new(name, "inactive").not_found(),
+            Some(active) => SystemdUnit::new(name, active),
+            None => SystemdUnit::new(name, "inactive").not_found(),
         };
         let units = vec![
             unit("nix-daemon.service", service),
             unit("nix-daemon.socket", socket),
             unit("a.service", Some("active")),
         ];
-        let _fake = Fake::start(&dir.path().join("bus"), World { units, ..World::default() });
+        let _fake = FakeSystemd::start(&dir.path().join("bus"), SystemdWorld { units, ..SystemdWorld::default() });
         let bus = Bus::at(format!("unix:path={}/bus", dir.path().display()), Duration::from_secs(60));
         let samples = scrape(&Exporter::with_bus(&args(dir.path()), Some(bus))).await;
         assert_eq!(value(&samples, "nixos_nix_daemon_active"), expected, "{service:?} {socket:?}");

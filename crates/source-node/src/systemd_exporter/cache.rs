@@ -70,8 +70,19 @@ impl Drop for Watch {
 }
 
 impl Cache {
-    /// Makes sure that changes are heard of on the bus's present connection.
+    /// Makes sure that changes are heard of on the bus's present connection. One that the bus has left since the last
+    /// time, for instance because it was started again, is made anew.
     pub(super) async fn follow(&self, bus: &Bus) -> Result<(), BusError> {
+        match self.try_follow(bus).await {
+            Err(BusError::Absent(_)) => {
+                bus.forget().await;
+                self.try_follow(bus).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_follow(&self, bus: &Bus) -> Result<(), BusError> {
         let connection = bus.connection().await?;
         let name = connection.unique_name().map(ToString::to_string).unwrap_or_default();
         let mut watch = self.watch.lock().await;

@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 
 use super::cache::SYSTEMD;
-use super::values::{number, number_of};
+use super::values::number;
 use crate::bus::{Bus, BusError};
 
 /// When a unit's state changed, in microseconds since the epoch; 0 is never.
@@ -76,19 +76,27 @@ pub(super) struct Object<'a> {
 impl Object<'_> {
     /// What holds until the unit changes.
     pub(super) async fn facts(self, unit: &str, with_restarts: bool) -> Result<Facts, BusError> {
-        let of_unit = self.bus.properties(SYSTEMD, self.path, "org.freedesktop.systemd1.Unit");
-        let (properties, kind) = tokio::try_join!(of_unit, self.kind(unit, with_restarts))?;
-        let time = |name| number_of(&properties, name).unwrap_or_default();
-        let times = Times {
-            active_enter: time("ActiveEnterTimestamp"),
-            active_exit: time("ActiveExitTimestamp"),
-            inactive_enter: time("InactiveEnterTimestamp"),
-            inactive_exit: time("InactiveExitTimestamp"),
-        };
+        let (times, kind) = tokio::try_join!(self.times(), self.kind(unit, with_restarts))?;
         Ok(Facts { times, kind })
     }
 
-    // One by one: all properties of a service together are hundreds, and tens of kilobytes.
+    // One by one, here and below: all properties of a unit together are hundreds, and tens of kilobytes.
+    async fn times(self) -> Result<Times, BusError> {
+        let time = |name| self.number("Unit", name);
+        let (active_enter, active_exit, inactive_enter, inactive_exit) = tokio::try_join!(
+            time("ActiveEnterTimestamp"),
+            time("ActiveExitTimestamp"),
+            time("InactiveEnterTimestamp"),
+            time("InactiveExitTimestamp"),
+        )?;
+        Ok(Times {
+            active_enter: active_enter.unwrap_or_default(),
+            active_exit: active_exit.unwrap_or_default(),
+            inactive_enter: inactive_enter.unwrap_or_default(),
+            inactive_exit: inactive_exit.unwrap_or_default(),
+        })
+    }
+
     async fn kind(self, unit: &str, with_restarts: bool) -> Result<Kind, BusError> {
         Ok(match type_of(unit) {
             "service" => {

@@ -13,8 +13,6 @@
 mod cache;
 mod exporter;
 mod facts;
-#[cfg(test)]
-pub(crate) mod fake;
 mod manager;
 mod report;
 mod resolved;
@@ -82,8 +80,9 @@ impl Component for Systemd {
     const DOC: &'static str = "Exposes the units of systemd: states, start times, restarts, tasks, sockets, timers.\n\n\
         Names and meaning are those of systemd_exporter 0.7; `systemd_units_total`, `systemd_units_active`, \
         `systemd_units_failed` and `systemd_system_state` (1 running, 2 degraded, 3 starting, 4 stopping, 0 anything \
-        else) sum up the units that are watched. It asks over D-Bus, which needs no rights, and asks again only for \
-        what has changed.";
+        else) sum up the units that are watched. It asks over D-Bus, which needs no rights but a user that the bus can \
+        look up (dbus-daemon turns away that of a service with `DynamicUser=yes`), and asks again only for what has \
+        changed.";
     type Arguments = SystemdArguments;
     type Exports = ExporterExports;
     type Carry = ();

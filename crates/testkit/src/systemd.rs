@@ -1,4 +1,6 @@
-//! A message bus with nothing but a systemd on it, for tests.
+//! A message bus with nothing but a systemd on it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,61 +12,83 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 use zbus::{Connection, Guid, MessageStream, connection};
 
-use super::exporter::Listed;
+/// Name, description, load state, active state, sub state, followed unit, path, job, job type, job path.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// A unit of the fake.
 #[derive(Clone)]
-pub(crate) struct FakeUnit {
+pub struct SystemdUnit {
     name: String,
     load: &'static str,
-    pub(crate) active: &'static str,
+    /// The active state.
+    pub active: &'static str,
     /// By interface and name.
     properties: HashMap<(String, String), OwnedValue>,
 }
 
-impl FakeUnit {
-    pub(crate) fn new(name: &str, active: &'static str) -> Self {
+impl SystemdUnit {
+    /// A loaded unit without properties.
+    pub fn new(name: &str, active: &'static str) -> Self {
         Self { name: name.to_owned(), load: "loaded", active, properties: HashMap::new() }
     }
 
-    pub(crate) fn not_found(mut self) -> Self {
+    /// Its file is not there.
+    #[must_use]
+    pub fn not_found(mut self) -> Self {
         self.load = "not-found";
         self
     }
 
-    pub(crate) fn with<'a>(mut self, interface: &str, name: &str, value: impl Into<Value<'a>>) -> Self {
+    /// With a property; the interface without its prefix (`Service`).
+    #[must_use]
+    pub fn with<'a>(mut self, interface: &str, name: &str, value: impl Into<Value<'a>>) -> Self {
         self.set(interface, name, value);
         self
     }
 
-    pub(crate) fn set<'a>(&mut self, interface: &str, name: &str, value: impl Into<Value<'a>>) {
+    /// Changes a property.
+    pub fn set<'a>(&mut self, interface: &str, name: &str, value: impl Into<Value<'a>>) {
         let value = value.into().try_into_owned().unwrap();
         self.properties.insert((format!("org.freedesktop.systemd1.{interface}"), name.to_owned()), value);
     }
 
-    pub(crate) fn path(&self) -> String {
+    /// Its object path.
+    pub fn path(&self) -> String {
         format!("/org/freedesktop/systemd1/unit/{}", self.name.replace(['.', '-'], "_"))
     }
 }
 
 /// What the fake has and what it was asked.
 #[derive(Default)]
-pub(crate) struct World {
-    pub(crate) units: Vec<FakeUnit>,
-    pub(crate) manager: HashMap<String, OwnedValue>,
-    pub(crate) calls: Vec<String>,
+pub struct SystemdWorld {
+    /// Its units.
+    pub units: Vec<SystemdUnit>,
+    /// Properties of the manager.
+    pub manager: HashMap<String, OwnedValue>,
+    /// The calls that have come, other than those about connecting.
+    pub calls: Vec<String>,
     /// Members that get no answer.
-    pub(crate) silent: Vec<&'static str>,
-    pub(crate) connections: Vec<Connection>,
+    pub silent: Vec<&'static str>,
+    /// Who is connected.
+    pub connections: Vec<Connection>,
+}
+
+impl SystemdWorld {
+    /// With a property of the manager.
+    #[must_use]
+    pub fn with<'a>(mut self, name: &str, value: impl Into<Value<'a>>) -> Self {
+        self.manager.insert(name.to_owned(), value.into().try_into_owned().unwrap());
+        self
+    }
 }
 
 /// The fake; dropped, it is no longer there.
 #[derive(Clone)]
-pub(crate) struct Fake(Arc<Mutex<World>>);
+pub struct FakeSystemd(Arc<Mutex<SystemdWorld>>);
 
-impl Fake {
+impl FakeSystemd {
     /// Listens on a socket at `path`.
-    pub(crate) fn start(path: &Path, world: World) -> Self {
+    pub fn start(path: &Path, world: SystemdWorld) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let fake = Self(Arc::new(Mutex::new(world)));
         let serving = fake.clone();
@@ -76,19 +100,20 @@ impl Fake {
         fake
     }
 
-    pub(crate) fn world(&self) -> std::sync::MutexGuard<'_, World> {
+    /// What it has, to be looked at and changed.
+    pub fn world(&self) -> std::sync::MutexGuard<'_, SystemdWorld> {
         self.0.lock().unwrap()
     }
 
     /// The calls since the last time, sorted.
-    pub(crate) fn take_calls(&self) -> Vec<String> {
+    pub fn take_calls(&self) -> Vec<String> {
         let mut calls = std::mem::take(&mut self.world().calls);
         calls.sort();
         calls
     }
 
     /// Tells all listeners that a unit has changed.
-    pub(crate) async fn changed(&self, path: &str) {
+    pub async fn changed(&self, path: &str) {
         let connections = self.world().connections.clone();
         let body = ("org.freedesktop.systemd1.Unit", HashMap::<&str, Value<'_>>::new(), Vec::<&str>::new());
         for connection in connections {
@@ -98,7 +123,7 @@ impl Fake {
     }
 
     /// Hangs up on everybody.
-    pub(crate) async fn hang_up(&self) {
+    pub async fn hang_up(&self) {
         let connections = std::mem::take(&mut self.world().connections);
         for connection in connections {
             let _ = connection.close().await;
@@ -167,7 +192,7 @@ impl Fake {
 
     fn list(&self) -> Vec<Listed> {
         let none = OwnedObjectPath::from(ObjectPath::from_static_str_unchecked("/"));
-        let row = |unit: &FakeUnit| {
+        let row = |unit: &SystemdUnit| {
             let path = OwnedObjectPath::try_from(unit.path()).unwrap();
             let text = |text: &str| text.to_owned();
             let (load, active) = (text(unit.load), text(unit.active));
