@@ -146,6 +146,10 @@ impl Source for Http {
 
 #[cfg(test)]
 mod tests {
+    use corten_component::NodeId;
+    use corten_component::metrics::Registry;
+    use corten_testkit::Target;
+
     use super::*;
 
     #[test]
@@ -153,8 +157,72 @@ mod tests {
         for good in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""] {
             assert!(is_json(good), "{good}");
         }
-        for bad in ["", "text/json", "application/json; charset=latin1", "application/jsonp"] {
+        for bad in [
+            "",
+            "text/json",
+            "application/json; charset=latin1",
+            "application/jsonp",
+            "application /json;charset=UTF-8",
+            "application/ json",
+            "application/json;",
+            "charset=UTF-8",
+        ] {
             assert!(!is_json(bad), "{bad}");
+        }
+    }
+
+    fn lists(url: &str) -> Http {
+        let args = HttpArguments { url: url.to_owned(), ..HttpArguments::default() };
+        let scope = Registry::new().node(&NodeId::root("discovery.http.x"));
+        Http::new(Arc::new(args), &scope, &Health::default()).unwrap()
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    #[tokio::test]
+    async fn lists_come_with_the_address_of_their_server_and_groups_go() {
+        let server = Target::start("");
+        let url = format!("http://{}/list.json", server.address());
+        let mut lists = lists(&url);
+        let both = r#"[{"labels": {"k": "1"}, "targets": ["127.0.0.1:9090"]}, {"labels": {"k": "2"}, "targets": ["127.0.0.1"]}]"#;
+        let one = r#"[{"labels": {"__meta_datacenter": "bru1"}, "targets": ["127.0.0.1:9090"]}]"#;
+        let target = |address: &str, label: &str, value: &str| {
+            Labels::from_pairs([("__address__", address), ("__meta_url", &*url), (label, value)])
+        };
+        for (body, expected) in [
+            ("[]", vec![]),
+            (both, vec![target("127.0.0.1:9090", "k", "1"), target("127.0.0.1", "k", "2")]),
+            (one, vec![target("127.0.0.1:9090", "__meta_datacenter", "bru1")]),
+            ("[]", vec![]),
+        ] {
+            server.answer(200, &[JSON], body.as_bytes());
+            assert_eq!(lists.look().await.unwrap(), expected, "{body}");
+        }
+        let asked = server.requests().concat().to_ascii_lowercase();
+        for header in ["accept: application/json", "x-prometheus-refresh-interval-seconds: 60"] {
+            assert!(asked.contains(header), "{header} in {asked}");
+        }
+        assert_eq!(lists.meters.failures.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_list_is_said_and_keeps_what_was_found() {
+        let server = Target::start("");
+        let mut lists = lists(&format!("http://{}/", server.address()));
+        for (count, (status, kind, body, why)) in [
+            (400, "application/json", "[]", "server returned HTTP status 400 Bad Request"),
+            (200, "text/plain; charset=utf-8", "{}", "unsupported content type \"text/plain; charset=utf-8\""),
+            (200, "application/json", "{}", "expected a list"),
+            (200, "application/json", "[null]", "expected groups"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            server.answer(status, &[("content-type", kind)], body.as_bytes());
+            assert_eq!(lists.look().await, None);
+            let message = lists.health.report().unwrap().message;
+            assert!(message.contains(why), "{message}");
+            assert_eq!(lists.meters.failures.get(), count as u64 + 1);
         }
     }
 

@@ -12,6 +12,8 @@
 mod config;
 pub mod message;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -84,6 +86,8 @@ struct Meters {
 /// `discovery.dns`.
 pub struct Dns {
     args: Arc<DnsArguments>,
+    /// Which servers to ask; read for each look.
+    config: Box<dyn Fn() -> std::io::Result<Config> + Send + Sync>,
     /// What each name had when it was last answered for.
     found: BTreeMap<String, Vec<Labels>>,
     meters: Meters,
@@ -102,12 +106,13 @@ impl Source for Dns {
 
     fn new(args: Arc<DnsArguments>, metrics: &Scope, health: &Health) -> Result<Self, BuildError> {
         let meters = Meters::register(metrics, &[]);
-        Ok(Self { args, found: BTreeMap::new(), meters, health: health.clone() })
+        let config = Box::new(|| Config::read(Path::new("/etc/resolv.conf")));
+        Ok(Self { args, config, found: BTreeMap::new(), meters, health: health.clone() })
     }
 
     async fn look(&mut self) -> Option<Vec<Labels>> {
         let kind = self.args.kind()?;
-        let config = match Config::read(Path::new("/etc/resolv.conf")) {
+        let config = match (self.config)() {
             Ok(config) => config,
             Err(error) => {
                 self.meters.lookups.add(self.args.names.len() as u64);
@@ -124,7 +129,10 @@ impl Source for Dns {
             match answer {
                 Ok(records) => {
                     let targets = records.iter().map(|record| target(name, record, self.args.port));
-                    self.found.insert(name.clone(), targets.collect());
+                    let mut targets: Vec<Labels> = targets.collect();
+                    // Servers take turns with the order of records, which means no change.
+                    targets.sort();
+                    self.found.insert(name.clone(), targets);
                 }
                 Err(why) => {
                     self.meters.failures.inc();
@@ -177,30 +185,4 @@ fn target(name: &str, record: &Record, port: u16) -> Labels {
     };
     labels.push(("__address__", address));
     Labels::from_pairs(labels)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_become_targets() {
-        let text = |record| target("n", &record, 80).to_string();
-        assert_eq!(text(Record::A([192, 0, 2, 2].into())), r#"{__address__="192.0.2.2:80", __meta_dns_name="n"}"#);
-        assert_eq!(text(Record::Aaaa("::1".parse().unwrap())), r#"{__address__="[::1]:80", __meta_dns_name="n"}"#);
-        assert_eq!(
-            text(Record::Srv { target: "db1.example.com.".into(), port: 3306 }),
-            r#"{__address__="db1.example.com:3306", __meta_dns_name="n", __meta_dns_srv_record_port="3306", __meta_dns_srv_record_target="db1.example.com."}"#
-        );
-        assert!(text(Record::Mx("smtp1.".into())).contains(r#"__address__="smtp1:80""#));
-        assert!(text(Record::Ns("ns1.".into())).contains(r#"__meta_dns_ns_record_target="ns1.""#));
-    }
-
-    #[test]
-    fn types_but_srv_need_a_port() {
-        let validate =
-            |kind: &str, port| DnsArguments { kind: kind.into(), port, ..DnsArguments::default() }.validate();
-        assert!(validate("srv", 0).is_ok() && validate("A", 80).is_ok());
-        assert!(validate("aaaa", 0).is_err() && validate("TXT", 80).is_err());
-    }
 }

@@ -234,6 +234,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_is_written_anew_is_read_anew_and_the_same_again_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text: &str| std::fs::write(folder.path().join("one.yml"), text).unwrap();
+        let mut files = files(folder.path());
+        write(
+            "- targets: ['localhost:9090', 'example.org:443']\n  labels:\n    foo: bar\n\n- targets: ['my.domain']\n",
+        );
+        let first = files.look().await.unwrap();
+        let name = folder.path().join("one.yml").display().to_string();
+        let target = |address: &str, more: &[(&str, &str)]| {
+            Labels::from_pairs([[("__address__", address), ("__meta_filepath", &*name)].as_slice(), more].concat())
+        };
+        let foo = [("foo", "bar")];
+        let expected = [target("localhost:9090", &foo), target("example.org:443", &foo), target("my.domain", &[])];
+        assert_eq!(first, expected);
+        write(
+            "# Other text.\n- targets: [\"localhost:9090\", \"example.org:443\"]\n  labels: {foo: bar}\n- targets: [my.domain]\n",
+        );
+        assert_eq!(files.look().await.unwrap(), first, "the same targets");
+        // An empty group, and one written by halves.
+        for broken in ["- targets: ['localhost:9090']\n\n- null\n", "- targets: ['localhost:9090'"] {
+            write(broken);
+            assert_eq!(files.look().await.unwrap(), first, "{broken}");
+        }
+        write("- targets: ['my.domain']\n- targets: ['localhost:9090']\n  labels:\n    foo: bar\n    fred: baz\n");
+        let fred = [("foo", "bar"), ("fred", "baz")];
+        assert_eq!(files.look().await.unwrap(), [target("my.domain", &[]), target("localhost:9090", &fred)]);
+        std::fs::remove_file(&name).unwrap();
+        assert_eq!(files.look().await.unwrap(), []);
+    }
+
+    #[tokio::test]
     async fn a_change_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = files(folder.path());
