@@ -115,6 +115,12 @@ fn the_machine_is_served_in_node_exporter_s_names() {
     assert!(!metrics.contains("node_cpu_seconds_total"), "{metrics}");
     let (_, only) = exporter.get("/metrics?collect[]=loadavg");
     assert!(only.contains("node_load1 ") && !only.contains("node_memory_"), "{only}");
+    let url = format!("http://{}/metrics", exporter.address);
+    let plain = Command::new("curl").args(["-sD", "-", &url]).output().expect("curl").stdout;
+    let packed = Command::new("curl").args(["-sD", "-", "-H", "Accept-Encoding: gzip", &url]).output().expect("curl");
+    let packed = packed.stdout;
+    assert!(String::from_utf8_lossy(&packed).to_ascii_lowercase().contains("content-encoding: gzip"));
+    assert!(packed.len() * 3 < plain.len(), "{} bytes packed, {} plain", packed.len(), plain.len());
     assert_eq!(exporter.end("-TERM").0, Some(0));
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use corten_signal::exposition::{Expose, ScrapeRequest};
-use http::{HeaderValue, Method, StatusCode, header, request};
+use corten_net::codec::{Encoding, Level, encode_aside};
+use corten_signal::exposition::{Expose, Exposition, ScrapeRequest};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
 
 use super::reply::Reply;
 use super::router::decoded;
@@ -21,7 +22,7 @@ pub(super) async fn answer(exporter: &dyn Expose, request: &request::Parts) -> R
     let timeout = timeout(request);
     let scrape = ScrapeRequest { params: parameters(request.uri.query().unwrap_or_default()), timeout };
     match tokio::time::timeout(timeout, exporter.expose(scrape)).await {
-        Ok(Ok(metrics)) => Reply::bytes(metrics.content_type, metrics.body),
+        Ok(Ok(metrics)) => found(metrics, &request.headers).await,
         Ok(Err(why)) => {
             Reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics could not be had: {why}\n"))
         }
@@ -30,6 +31,32 @@ pub(super) async fn answer(exporter: &dyn Expose, request: &request::Parts) -> R
             format!("the metrics were not there within {timeout:?}, which is how long the scraper waits\n"),
         ),
     }
+}
+
+/// Compressed if the scraper takes that, which Prometheus always does.
+async fn found(metrics: Exposition, headers: &HeaderMap) -> Reply {
+    let vary = (header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if takes_gzip(headers) {
+        match encode_aside(Encoding::Gzip, Level::Default, vec![metrics.body.clone()]).await {
+            Ok(body) => {
+                return Reply::bytes(metrics.content_type, body.concat().into())
+                    .with(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+                    .with(vary.0, vary.1);
+            }
+            Err(error) => tracing::debug!("the metrics go out as they are: {error}"),
+        }
+    }
+    Reply::bytes(metrics.content_type, metrics.body).with(vary.0, vary.1)
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut offers = values.flat_map(|value| value.split(','));
+    offers.any(|offer| {
+        let (name, parameter) = offer.split_once(';').unwrap_or((offer, ""));
+        let quality = parameter.trim().strip_prefix("q=").and_then(|text| text.trim().parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && quality != Some(0.0)
+    })
 }
 
 /// As Prometheus says it.
@@ -58,6 +85,19 @@ mod tests {
         let expected = [("collect[]", "cpu"), ("collect[]", "a b"), ("flag", "")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(parameters("collect[]=cpu&collect%5B%5D=a+b&&flag"), expected);
+    }
+
+    #[test]
+    fn who_takes_gzip_gets_it() {
+        let takes = |text: &str| {
+            takes_gzip(&HeaderMap::from_iter([(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_str(text).expect("a value"),
+            )]))
+        };
+        assert!(takes("gzip") && takes("deflate, GZIP;q=0.5") && takes("gzip;q=1"));
+        assert!(!takes("identity") && !takes("") && !takes("gzip;q=0, br") && !takes("x-gzip-not"));
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[test]
