@@ -110,11 +110,11 @@ prometheus.remote_write "peer" {{
 }}
 "#
     );
-    std::fs::write(folder.join("peer.alloy"), text)?;
-    std::fs::write(folder.join("prometheus.yml"), "global: {}\n").context("writing prometheus.yml")
+    std::fs::write(folder.join("peer.alloy"), text).context("writing peer.alloy")
 }
 
-fn start_prometheus(folder: &Path, server: SocketAddr) -> Result<Program> {
+pub(super) fn start_prometheus(folder: &Path, server: SocketAddr) -> Result<Program> {
+    std::fs::write(folder.join("prometheus.yml"), "global: {}\n").context("writing prometheus.yml")?;
     let mut command = Command::new("prometheus");
     command
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
