@@ -17,13 +17,17 @@ pub(crate) const USAGE: &str = "\
 Usage: cargo xtask bpf [--check]
 
 Compiles crates/*/bpf/NAME.bpf.c to NAME.bpf.o with clang, where a source, a header or the flags have changed since.
+Programs that read registers have a second object for another architecture, NAME.arm64.bpf.o.
 
   --check   compile nothing; fail if an object is not of its sources
 ";
 
 /// Part of the hash: another way of compiling makes another object.
-const FLAGS: &[&str] =
-    &["-O2", "-g", "-mcpu=v3", "--target=bpf", "-D__TARGET_ARCH_x86", "-Wall", "-Werror", "-Wno-missing-declarations"];
+const FLAGS: &[&str] = &["-O2", "-g", "-mcpu=v3", "--target=bpf", "-Wall", "-Werror", "-Wno-missing-declarations"];
+/// Architectures as libbpf's headers call them, and what stands before `bpf.o` in the name of their objects.
+const ARCHITECTURES: &[(&str, &str)] = &[("x86", ""), ("arm64", "arm64.")];
+/// A program that says this reads registers, which differ between architectures; others have one object for all.
+const READS_REGISTERS: &str = "BPF_KPROBE";
 /// Headers that programs of all crates include.
 const SHARED: &str = "crates/ebpf/bpf";
 
@@ -64,15 +68,18 @@ pub(crate) fn stale() -> Result<Vec<String>> {
 
 struct Program {
     source: PathBuf,
+    architecture: &'static str,
+    infix: &'static str,
 }
 
 impl Program {
     fn object(&self) -> PathBuf {
-        self.source.with_extension("o")
+        let name = self.source.file_name().unwrap_or_default().to_string_lossy();
+        self.source.with_file_name(name.replace(".bpf.c", &format!(".{}bpf.o", self.infix)))
     }
 
     fn note(&self) -> PathBuf {
-        self.source.with_extension("o.hash")
+        self.object().with_extension("o.hash")
     }
 
     /// The source, and every header that it could include.
@@ -91,7 +98,7 @@ impl Program {
     /// What the note beside the object has to say.
     fn expected_note(&self) -> Result<String> {
         let mut sources = Hash::new();
-        FLAGS.iter().for_each(|flag| sources.add(flag.as_bytes()));
+        FLAGS.iter().chain([&self.architecture]).for_each(|flag| sources.add(flag.as_bytes()));
         for path in self.sources()? {
             sources.add(path.file_name().unwrap_or_default().as_encoded_bytes());
             sources.add(&std::fs::read(&path).with_context(|| path.display().to_string())?);
@@ -113,7 +120,8 @@ impl Program {
         toolchain::clang()?;
         let root = workspace::root();
         let mut clang = Command::new("clang");
-        clang.current_dir(root).args(FLAGS).arg(format!("-I{SHARED}")).arg("-I").arg(libbpf_headers()?);
+        clang.current_dir(root).args(FLAGS).arg(format!("-D__TARGET_ARCH_{}", self.architecture));
+        clang.arg(format!("-I{SHARED}")).arg("-I").arg(libbpf_headers()?);
         // Without the folder's path, which differs from machine to machine.
         clang.arg(format!("-ffile-prefix-map={}=.", root.display()));
         let source = self.source.strip_prefix(root)?;
@@ -132,9 +140,19 @@ fn programs() -> Result<Vec<Program>> {
         if !folder.is_dir() {
             continue;
         }
+        let mut reads_registers = false;
+        for path in files(&folder)?.iter().filter(|path| path.extension().is_some_and(|end| end == "c" || end == "h")) {
+            reads_registers |= std::fs::read_to_string(path)?.contains(READS_REGISTERS);
+        }
+        let architectures = if reads_registers { ARCHITECTURES } else { &ARCHITECTURES[..1] };
         for source in files(&folder)? {
             if source.to_string_lossy().ends_with(".bpf.c") {
-                programs.push(Program { source });
+                let of = |(architecture, infix): &(&'static str, &'static str)| Program {
+                    source: source.clone(),
+                    architecture: *architecture,
+                    infix: *infix,
+                };
+                programs.extend(architectures.iter().map(of));
             }
         }
     }
@@ -192,7 +210,8 @@ mod tests {
     fn an_object_without_note_is_stale() {
         let folder = std::env::temp_dir().join(format!("xtask-bpf-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let program = Program { source: folder.join("a.bpf.c") };
+        let program = Program { source: folder.join("a.bpf.c"), architecture: "arm64", infix: "arm64." };
+        assert!(program.object().ends_with("a.arm64.bpf.o") && program.note().ends_with("a.arm64.bpf.o.hash"));
         std::fs::write(&program.source, "int a;\n").expect("a file");
         std::fs::write(program.object(), "object").expect("a file");
         assert!(!program.is_current().expect("an answer"));

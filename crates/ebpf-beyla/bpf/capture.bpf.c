@@ -17,26 +17,27 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Whether this process's connections, or at least this one, are to be observed. This is what every send and receive of
 // the machine pays.
-static __always_inline bool wanted(struct sock *sk, bool tcp, struct policy **policy)
+static __always_inline bool wanted(struct sock *sk, bool tcp, int how, struct policy **policy)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	*policy = policy_of(pid);
 	if (*policy)
 		return (*policy)->flags & POLICY_OBSERVE;
-	return tcp && chosen_ports[sk->__sk_common.skc_num];
+	return tcp && chosen_ports[OF(how, sk, __sk_common.skc_num)];
 }
 
 // Where a call's first byte stands in the stream, by TCP's own count. `after`: the call is done.
-static __always_inline bool place_tcp(struct sock *sk, struct stream *stream, int direction, bool after, struct call *call)
+static __always_inline bool place_tcp(struct sock *sk, int how, struct stream *stream, int direction, bool after,
+	struct call *call)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tcp = how == KNOWN ? bpf_skc_to_tcp_sock(sk) : (struct tcp_sock *)sk;
 
 	if (!tcp)
 		return false;
 	call->offset = stream->position[direction];
 	call->sequence = 0;
-	if (tcp->inet_conn.icsk_ulp_ops) {
+	if (OF(how, tcp, inet_conn.icsk_ulp_ops)) {
 		// TCP counts what is encrypted, we count what is not.
 		if (!(stream->flags & STREAM_KERNEL_TLS)) {
 			stream->flags |= STREAM_KERNEL_TLS;
@@ -48,13 +49,13 @@ static __always_inline bool place_tcp(struct sock *sk, struct stream *stream, in
 		call->flags |= DATA_TLS;
 		return true;
 	}
-	__u32 sequence = direction == SEND ? tcp->write_seq : tcp->copied_seq;
+	__u32 sequence = direction == SEND ? OF(how, tcp, write_seq) : OF(how, tcp, copied_seq);
 	if (after)
 		sequence -= call->length;
 	if (stream->flags & (STREAM_COUNTED << direction)) {
 		__s32 ahead = sequence - stream->sequence[direction];
 		// The other side's last word counts one, and a receive that comes upon it has taken it along.
-		if (direction == RECEIVE && ahead == 1 && sk->sk_shutdown & RCV_SHUTDOWN) {
+		if (direction == RECEIVE && ahead == 1 && OF(how, sk, sk_shutdown) & RCV_SHUTDOWN) {
 			ahead = 0;
 			sequence--;
 		}
@@ -65,7 +66,7 @@ static __always_inline bool place_tcp(struct sock *sk, struct stream *stream, in
 	return true;
 }
 
-static __always_inline struct stream *stream_of(struct sock *sk, bool tcp)
+static __always_inline struct stream *stream_of(struct sock *sk, bool tcp, int how)
 {
 	struct stream *stream = stream_find(sk);
 
@@ -73,19 +74,19 @@ static __always_inline struct stream *stream_of(struct sock *sk, bool tcp)
 		return stream;
 	stream = stream_make(sk);
 	if (stream && tcp)
-		stream->role = listening_ports[sk->__sk_common.skc_num] ? ROLE_SERVER : ROLE_UNKNOWN;
+		stream->role = listening_ports[OF(how, sk, __sk_common.skc_num)] ? ROLE_SERVER : ROLE_UNKNOWN;
 	return stream;
 }
 
-static __always_inline void moved(struct sock *sk, bool tcp, int direction, bool after, struct policy *policy, struct call *call,
-	__u32 slot)
+static __always_inline void moved(struct sock *sk, bool tcp, int how, int direction, bool after, struct policy *policy,
+	struct call *call, __u32 slot)
 {
-	struct stream *stream = stream_of(sk, tcp);
+	struct stream *stream = stream_of(sk, tcp, how);
 
 	if (!stream)
 		return;
 	if (tcp) {
-		if (!place_tcp(sk, stream, direction, after, call))
+		if (!place_tcp(sk, how, stream, direction, after, call))
 			return;
 	} else {
 		call->offset = stream->position[direction];
@@ -97,7 +98,7 @@ static __always_inline void moved(struct sock *sk, bool tcp, int direction, bool
 	}
 	if (!(stream->flags & STREAM_OPENED)) {
 		if (tcp)
-			open_tcp(stream, sk, call->time);
+			open_tcp(stream, sk, how, call->time);
 		else
 			open_unix(stream, sk, call->time);
 	}
@@ -110,69 +111,81 @@ static __always_inline void moved(struct sock *sk, bool tcp, int direction, bool
 	capture(stream, policy, direction, call, slot);
 }
 
-static __always_inline bool is_tcp(struct sock *sk)
+static __always_inline bool is_tcp(struct sock *sk, int how)
 {
-	return sk->sk_protocol == IPPROTO_TCP;
+	return OF(how, sk, sk_protocol) == IPPROTO_TCP;
 }
 
 // --- trampolines: before a send, after a receive ------------------------------------------------------------------
 
-static __always_inline int trampoline_send(struct sock *sk, bool tcp, struct msghdr *msg, size_t size, __u32 slot)
+static __always_inline int message_send(struct sock *sk, int how, struct msghdr *msg, size_t size, __u32 slot)
 {
 	struct policy *policy;
 
-	if ((tcp && !is_tcp(sk)) || !wanted(sk, tcp, &policy) || !size)
+	if (!is_tcp(sk, how) || !wanted(sk, true, how, &policy) || !size)
 		return 0;
 	struct call *call = call_begin(slot, size);
 	if (!call)
 		return 0;
-	call->readable = source_ahead(&call->source, &msg->msg_iter);
-	moved(sk, tcp, SEND, false, policy, call, slot);
+	call->readable = source_ahead(&call->source, &msg->msg_iter, how);
+	moved(sk, true, how, SEND, false, policy, call, slot);
 	return 0;
 }
 
-static __always_inline int trampoline_done(struct sock *sk, bool tcp, int direction, struct msghdr *msg, int flags, int ret,
-	__u32 slot)
+static __always_inline int message_done(struct sock *sk, bool tcp, int how, int direction, struct msghdr *msg, int flags,
+	int ret, __u32 slot)
 {
 	struct policy *policy;
 
-	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || (tcp && !is_tcp(sk)) || !wanted(sk, tcp, &policy))
+	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || (tcp && !is_tcp(sk, how)) || !wanted(sk, tcp, how, &policy))
 		return 0;
 	struct call *call = call_begin(slot, ret);
 	if (!call)
 		return 0;
-	call->readable = source_behind(&call->source, &msg->msg_iter, ret);
-	moved(sk, tcp, direction, true, policy, call, slot);
+	call->readable = source_behind(&call->source, &msg->msg_iter, how, ret);
+	moved(sk, tcp, how, direction, true, policy, call, slot);
 	return 0;
 }
 
 SEC("fentry/inet_sendmsg") int BPF_PROG(send4, struct socket *socket, struct msghdr *msg, size_t size)
 {
-	return trampoline_send(socket->sk, true, msg, size, 0);
+	return message_send(socket->sk, KNOWN, msg, size, 0);
 }
 SEC("fentry/inet6_sendmsg") int BPF_PROG(send6, struct socket *socket, struct msghdr *msg, size_t size)
 {
-	return trampoline_send(socket->sk, true, msg, size, 1);
+	return message_send(socket->sk, KNOWN, msg, size, 1);
 }
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(receive4, struct socket *socket, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	return trampoline_done(socket->sk, true, RECEIVE, msg, flags, ret, 2);
+	return message_done(socket->sk, true, KNOWN, RECEIVE, msg, flags, ret, 2);
 }
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(receive6, struct socket *socket, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	return trampoline_done(socket->sk, true, RECEIVE, msg, flags, ret, 3);
+	return message_done(socket->sk, true, KNOWN, RECEIVE, msg, flags, ret, 3);
 }
 // Unix sockets count nothing themselves, so sends are seen when it is known how much they took.
 SEC("fexit/unix_stream_sendmsg") int BPF_PROG(send_unix, struct socket *socket, struct msghdr *msg, size_t size, int ret)
 {
-	return trampoline_done(socket->sk, false, SEND, msg, 0, ret, 4);
+	return message_done(socket->sk, false, KNOWN, SEND, msg, 0, ret, 4);
 }
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(receive_unix, struct socket *socket, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	return trampoline_done(socket->sk, false, RECEIVE, msg, flags, ret, 5);
+	return message_done(socket->sk, false, KNOWN, RECEIVE, msg, flags, ret, 5);
+}
+// And nothing else says when one has gone.
+SEC("fentry/unix_release") int BPF_PROG(release_unix, struct socket *socket)
+{
+	struct sock *sk = socket->sk;
+	struct stream *stream = sk ? stream_find(sk) : NULL;
+
+	if (stream) {
+		ended(stream, END_GONE);
+		stream_forget(sk);
+	}
+	return 0;
 }
 
 // --- tracepoints behind a send and a receive (6.3 and newer): no trampolines needed ------------------------------------
@@ -183,16 +196,16 @@ static __always_inline int tracepoint_done(struct sock *sk, int direction, int r
 
 	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	bool tcp = is_tcp(sk);
+	bool tcp = is_tcp(sk, KNOWN);
 	if (!tcp && (sk->__sk_common.skc_family != AF_UNIX || sk->sk_type != SOCK_STREAM))
 		return 0;
-	if (!wanted(sk, tcp, &policy))
+	if (!wanted(sk, tcp, KNOWN, &policy))
 		return 0;
 	struct call *call = call_begin(slot, ret);
 	if (!call)
 		return 0;
 	call->readable = source_of_call(&call->source, (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	moved(sk, tcp, direction, true, policy, call, slot);
+	moved(sk, tcp, KNOWN, direction, true, policy, call, slot);
 	return 0;
 }
 
@@ -204,6 +217,8 @@ SEC("tp_btf/sock_recv_length") int BPF_PROG(received, struct sock *sk, int ret, 
 {
 	return tracepoint_done(sk, RECEIVE, ret, flags, 7);
 }
+
+#include "untyped.h"
 
 // --- OpenSSL ------------------------------------------------------------------------------------------------------
 
@@ -251,7 +266,7 @@ SEC("tp_btf/inet_sock_set_state") int BPF_PROG(state, struct sock *sk, int befor
 	struct policy *policy;
 	__u16 port = sk->__sk_common.skc_num;
 
-	if (!is_tcp(sk))
+	if (!is_tcp(sk, KNOWN))
 		return 0;
 	if (after == TCP_LISTEN) {
 		listening_ports[port] = 1;
@@ -259,7 +274,7 @@ SEC("tp_btf/inet_sock_set_state") int BPF_PROG(state, struct sock *sk, int befor
 	}
 	if (after == TCP_SYN_SENT) {
 		// In the context of whoever connects.
-		if (!wanted(sk, true, &policy))
+		if (!wanted(sk, true, KNOWN, &policy))
 			return 0;
 		stream = stream_find(sk);
 		if (!stream)

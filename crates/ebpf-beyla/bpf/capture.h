@@ -47,7 +47,7 @@ static __always_inline bool over_budget(struct policy *policy, __u64 now)
 		return false;
 	__u64 until = policy->until > now ? policy->until : now;
 	if (until - now > policy->burst) {
-		__sync_fetch_and_add(&policy->skipped, 1);
+		__sync_fetch_and_add(&throttled, 1);
 		return true;
 	}
 	policy->until = until + policy->cost;

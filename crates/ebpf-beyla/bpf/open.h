@@ -24,23 +24,23 @@ static __always_inline struct record_open *open_begin(struct stream *stream, __u
 	return record;
 }
 
-static __always_inline void open_tcp(struct stream *stream, struct sock *sk, __u64 time)
+static __always_inline void open_tcp(struct stream *stream, struct sock *sk, int how, __u64 time)
 {
 	struct record_open *record = open_begin(stream, time);
 
 	if (!record)
 		return;
-	record->local_port = sk->__sk_common.skc_num;
-	record->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	record->netns = sk->__sk_common.skc_net.net->ns.inum;
-	if (sk->__sk_common.skc_family == AF_INET6) {
+	record->local_port = OF(how, sk, __sk_common.skc_num);
+	record->remote_port = bpf_ntohs(OF(how, sk, __sk_common.skc_dport));
+	record->netns = how == KNOWN ? sk->__sk_common.skc_net.net->ns.inum : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (OF(how, sk, __sk_common.skc_family) == AF_INET6) {
 		record->family = FAMILY_V6;
 		bpf_probe_read_kernel(record->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_probe_read_kernel(record->remote, 16, &sk->__sk_common.skc_v6_daddr);
 	} else {
 		record->family = FAMILY_V4;
-		*(__u32 *)record->local = sk->__sk_common.skc_rcv_saddr;
-		*(__u32 *)record->remote = sk->__sk_common.skc_daddr;
+		*(__u32 *)record->local = OF(how, sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)record->remote = OF(how, sk, __sk_common.skc_daddr);
 	}
 	bpf_ringbuf_submit(record, submit_flags());
 }

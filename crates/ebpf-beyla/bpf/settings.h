@@ -20,7 +20,6 @@ struct policy {
 	__u64 cost, burst;
 	// The budget is used up until then.
 	__u64 until;
-	__u64 skipped;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -71,5 +70,8 @@ struct {
 	__uint(max_entries, 1 << 22);
 } records SEC(".maps");
 
+// Exchanges that were left out because their process was over its budget. One count for all: a process's own would go
+// with it.
+__u64 throttled SEC(".bss.throttled");
 // Records that are missing, by reason.
 __u64 lost[LOST_REASONS] SEC(".bss.lost");

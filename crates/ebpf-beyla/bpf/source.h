@@ -1,6 +1,11 @@
 // Where the bytes of a call lie in the process's memory.
 #pragma once
 
+// Of a structure of the kernel's: `KNOWN` where the verifier knows its type and lets us read its fields as they are;
+// `FOUND` where we came upon its address, and a helper has to read them, which costs more.
+enum { KNOWN, FOUND };
+#define OF(how, pointer, field) ((how) == KNOWN ? (pointer)->field : BPF_CORE_READ(pointer, field))
+
 // Either one range (`count` 0), or an array of them, of which the first one counts from `skip`.
 struct source {
 	__u64 base;
@@ -20,15 +25,15 @@ static __always_inline bool source_segment(const struct source *source, __s32 in
 enum { BYTES_ELSEWHERE = 0, BYTES_IN_ONE = 1, BYTES_IN_SEVERAL = 2 };
 
 // What kind of iterator it is. The numbers were changed between kernels, so they are asked for by name.
-static __always_inline int iterator_kind(struct iov_iter *it)
+static __always_inline int iterator_kind(struct iov_iter *it, int how)
 {
 	__u32 type;
 
 	if (bpf_core_field_exists(it->iter_type))
-		type = it->iter_type;
+		type = OF(how, it, iter_type);
 	else
 		// The lowest bit was the direction.
-		type = ((struct iov_iter___before_5_14 *)it)->type & ~1U;
+		type = OF(how, (struct iov_iter___before_5_14 *)it, type) & ~1U;
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
 		return BYTES_IN_ONE;
 	if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC))
@@ -39,33 +44,34 @@ static __always_inline int iterator_kind(struct iov_iter *it)
 
 // Where the buffer or the array is; they share a place. By way of memory: the verifier takes it for a pointer of the
 // kernel's, with which it forbids arithmetic, until it has been there.
-static __always_inline __u64 iterator_base(struct source *source, struct iov_iter *it)
+static __always_inline __u64 iterator_base(struct source *source, struct iov_iter *it, int how)
 {
 	if (bpf_core_field_exists(it->__iov))
-		source->base = (__u64)it->__iov;
+		source->base = (__u64)OF(how, it, __iov);
 	else
-		source->base = (__u64)((struct iov_iter___before_6_4 *)it)->iov;
+		source->base = (__u64)OF(how, (struct iov_iter___before_6_4 *)it, iov);
 	barrier();
 	return *(volatile __u64 *)&source->base;
 }
 
 // A message that is about to be sent: the iterator stands at its first byte.
-static __always_inline bool source_ahead(struct source *source, struct iov_iter *it)
+static __always_inline bool source_ahead(struct source *source, struct iov_iter *it, int how)
 {
-	int kind = iterator_kind(it);
+	int kind = iterator_kind(it, how);
 
 	source->user = false;
 	source->skip = 0;
 	source->count = 0;
 	if (kind == BYTES_IN_ONE) {
-		source->base = iterator_base(source, it) + it->iov_offset;
+		source->base = iterator_base(source, it, how) + OF(how, it, iov_offset);
 		return true;
 	}
 	if (kind != BYTES_IN_SEVERAL)
 		return false;
-	iterator_base(source, it);
-	source->skip = it->iov_offset;
-	source->count = it->nr_segs > 16 ? 16 : it->nr_segs;
+	iterator_base(source, it, how);
+	source->skip = OF(how, it, iov_offset);
+	__u64 segments = OF(how, it, nr_segs);
+	source->count = segments > 16 ? 16 : segments;
 	return true;
 }
 
@@ -85,21 +91,21 @@ static __always_inline bool step_back(const struct source *source, int *steps, _
 }
 
 // A message that was sent or received: the iterator stands behind its last byte, `length` bytes further on.
-static __always_inline bool source_behind(struct source *source, struct iov_iter *it, __u64 length)
+static __always_inline bool source_behind(struct source *source, struct iov_iter *it, int how, __u64 length)
 {
-	int kind = iterator_kind(it);
+	int kind = iterator_kind(it, how);
 
 	source->user = false;
 	source->skip = 0;
 	source->count = 0;
 	if (kind == BYTES_IN_ONE) {
-		source->base = iterator_base(source, it) + it->iov_offset - length;
+		source->base = iterator_base(source, it, how) + OF(how, it, iov_offset) - length;
 		return true;
 	}
 	if (kind != BYTES_IN_SEVERAL)
 		return false;
-	iterator_base(source, it);
-	__u64 here = it->iov_offset;
+	iterator_base(source, it, how);
+	__u64 here = OF(how, it, iov_offset);
 	int steps = 0;
 	// Four times and not in a loop: kernels before 5.17 do not take the loop that the compiler makes of it.
 	if (!step_back(source, &steps, &here, &length) || !step_back(source, &steps, &here, &length) ||
@@ -116,6 +122,8 @@ static __always_inline bool source_behind(struct source *source, struct iov_iter
 // A message that a system call has just moved, by the registers it was made with.
 static __always_inline bool source_of_call(struct source *source, const struct pt_regs *regs)
 {
+	if (CALL_IS_NARROW(regs))
+		return false;
 	__u64 number = CALL_NUMBER(regs);
 
 	source->skip = 0;

@@ -78,7 +78,7 @@
 //! ## Loss
 //!
 //! [`Lost`] counts records that could not be written, by reason, since the last such record. [`Throttled`] counts the
-//! exchanges of one process that were left out on purpose because the process exceeded its budget. An exchange that is
+//! exchanges that were left out on purpose because their process exceeded its budget. An exchange that is
 //! left out is left out from its first byte to the last, in both directions: its `Data` is missing, offsets jump, and
 //! the next exchange on the connection begins with `turn`.
 
@@ -322,7 +322,7 @@ pub struct Lost {
     pub count: u64,
 }
 
-/// What the budget of the head's process left out since the last such record.
+/// What budgets of processes left out since the last such record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Throttled {
     /// Exchanges, a request with its response each.

@@ -111,6 +111,13 @@ struct file {
 struct socket {
 	struct sock *sk;
 } CORE;
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} CORE;
+struct files_struct {
+	struct fdtable *fdt;
+} CORE;
 
 // What system calls take; the same for ever.
 struct iovec {
@@ -160,6 +167,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
+	struct files_struct *files;
 	const struct cred *cred;
 	char comm[16];
 	__u64 start_boottime;
@@ -190,12 +198,33 @@ struct bpf_iter__task_file {
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
+// A program of 32 bits has other numbers for its calls.
+#define CALL_IS_NARROW(regs) ((regs)->cs == 0x23)
 #define CALL_NUMBER(regs) ((regs)->orig_ax)
 #define CALL_ARGUMENT_1(regs) ((regs)->di)
 #define CALL_ARGUMENT_2(regs) ((regs)->si)
 #define CALL_ARGUMENT_3(regs) ((regs)->dx)
+#define CALL_ARGUMENT_4(regs) ((regs)->r10)
 enum { CALL_READ = 0, CALL_WRITE = 1, CALL_SENDTO = 44, CALL_RECVFROM = 45, CALL_READV = 19, CALL_WRITEV = 20,
-	CALL_SENDMSG = 46, CALL_RECVMSG = 47 };
+	CALL_SENDMSG = 46, CALL_RECVMSG = 47, CALL_SENDFILE = 40 };
+#elif defined(__TARGET_ARCH_arm64)
+// What the kernel promises to debuggers, and how libbpf's headers read it.
+struct user_pt_regs {
+	__u64 regs[31], sp, pc, pstate;
+};
+struct pt_regs {
+	__u64 regs[31], sp, pc, pstate, orig_x0;
+	__s32 syscallno;
+} CORE;
+#define CALL_IS_NARROW(regs) ((regs)->pstate & 0x10)
+// The first argument and the result share a register.
+#define CALL_NUMBER(regs) ((regs)->syscallno)
+#define CALL_ARGUMENT_1(regs) ((regs)->orig_x0)
+#define CALL_ARGUMENT_2(regs) ((regs)->regs[1])
+#define CALL_ARGUMENT_3(regs) ((regs)->regs[2])
+#define CALL_ARGUMENT_4(regs) ((regs)->regs[3])
+enum { CALL_READ = 63, CALL_WRITE = 64, CALL_SENDTO = 206, CALL_RECVFROM = 207, CALL_READV = 65, CALL_WRITEV = 66,
+	CALL_SENDMSG = 211, CALL_RECVMSG = 212, CALL_SENDFILE = 71 };
 #else
 #error "say which registers carry the arguments of system calls on this architecture"
 #endif

@@ -1,7 +1,5 @@
 //! What user space tells the programs while they run: who is observed, which ports, how to go on with a stream.
 
-use std::time::Duration;
-
 use corten_ebpf::libbpf_rs::{MapCore, MapFlags, MapHandle};
 use corten_ebpf::{LoadError, Loaded};
 
@@ -28,8 +26,7 @@ pub enum Policy {
 const OBSERVE: u32 = 1;
 const IGNORE: u32 = 2;
 /// `struct policy` of `bpf/settings.h`.
-const POLICY: usize = 40;
-const SKIPPED_AT: usize = 32;
+const POLICY: usize = 32;
 /// Entries of the map that is asked before the policies are.
 const MAYBE: u32 = 16384;
 
@@ -107,17 +104,6 @@ impl Control {
         value[16..].copy_from_slice(&mode.to_le_bytes());
         self.verdicts.update(&verdict.stream.to_le_bytes(), &value, MapFlags::ANY).map_err(|error| error.to_string())
     }
-
-    /// Processes with the number of exchanges that their budget left out since the start.
-    pub(super) fn skipped(&self) -> Vec<(u32, u64)> {
-        let skipped = |key: &[u8]| {
-            let pid = u32::from_le_bytes(*key.first_chunk()?);
-            let value = self.policies.lookup(key, MapFlags::ANY).ok()??;
-            let count = u64::from_le_bytes(*value.get(SKIPPED_AT..)?.first_chunk()?);
-            (count > 0).then_some((pid, count))
-        };
-        self.policies.keys().filter_map(|key| skipped(&key)).collect()
-    }
 }
 
 fn bytes_of(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
@@ -127,9 +113,6 @@ fn bytes_of(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
     }
     bytes
 }
-
-/// How often what was skipped is looked up.
-pub(super) const SKIPPED_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -45,7 +45,10 @@ pub enum State {
 }
 
 /// Names of features, in the order of a report.
-pub const FEATURES: [&str; 7] = ["trampolines", "tracepoints", "ipv6", "unix", "processes", "tls", "details"];
+pub const FEATURES: [&str; 9] =
+    ["trampolines", "tracepoints", "system-calls", "kprobes", "ipv6", "unix", "processes", "tls", "details"];
+/// Those of them that are ways of seeing requests: one is enough.
+const HOOKS: [&str; 4] = ["trampolines", "tracepoints", "system-calls", "kprobes"];
 
 /// What other users' processes are looked into with.
 const DETAILS: [Capability; 2] = [Capability::SysPtrace, Capability::DacReadSearch];
@@ -54,8 +57,13 @@ const BASE: [Capability; 2] = [Capability::Bpf, Capability::Perfmon];
 /// Tries everything. Loads programs and attaches none for longer than it takes to see that it can be done.
 pub fn diagnose() -> Report {
     let (kernel, capabilities) = (Kernel::running(), Capabilities::own());
-    let constants = Constants { wake_at: 1 << 16, ring: 1 << 16, tls: true };
-    let attempts = HookSet::LADDER.map(|set| Attempt::load(set, &kernel, &constants));
+    let kinds = ProbeKind::ladder(&kernel);
+    let constants = Constants { wake_at: 1 << 16, ring: 1 << 16, tls: true, multi: kinds.contains(&ProbeKind::Multi) };
+    let attempts = HookSet::LADDER.map(|set| {
+        let mut attempt = Attempt::load(set, &kernel, &constants);
+        attempt.attach();
+        attempt
+    });
     let advice = Advice { kernel: &kernel, capabilities };
     let mut features = Vec::new();
     for attempt in &attempts {
@@ -70,15 +78,32 @@ pub fn diagnose() -> Report {
                 gives: "the same where there are no trampolines; not for io_uring",
                 state: advice.hooks(attempt),
             },
+            HookSet::SystemCall => Feature {
+                name: "system-calls",
+                gives: "the same of TCP alone, where there is neither; every process pays for it",
+                state: advice.hooks(attempt),
+            },
+            HookSet::Kprobe => Feature {
+                name: "kprobes",
+                gives: "the same of TCP alone, at the highest cost for each call",
+                state: advice.hooks(attempt),
+            },
         });
     }
     let best = attempts.iter().find(|attempt| attempt.works());
-    for (name, gives, programs) in [
-        ("ipv6", "connections over IPv6", ["send6", "receive6"]),
-        ("unix", "connections over Unix sockets", ["send_unix", "receive_unix"]),
-    ] {
-        features.push(Feature { name, gives, state: advice.part(best, &programs) });
-    }
+    let programs = ["send6", "receive6"];
+    features.push(Feature { name: "ipv6", gives: "connections over IPv6", state: advice.part(best, &programs) });
+    features.push(Feature {
+        name: "unix",
+        gives: "connections over Unix sockets",
+        state: match best {
+            Some(attempt) if !attempt.set.sees_unix() => State::Missing {
+                why: format!("{} do not see them", attempt.set),
+                needs: "trampolines or tracepoints".to_owned(),
+            },
+            best => advice.part(best, &["send_unix", "receive_unix"]),
+        },
+    });
     features.push(Feature {
         name: "processes",
         gives: "processes and ports as they come, in all containers",
@@ -113,6 +138,13 @@ impl Advice<'_> {
             Some(error) if attempt.set == HookSet::Tracepoint && !self.kernel.is_at_least(6, 3) => {
                 State::Missing { why: error.to_string(), needs: "a kernel from 6.3 on".to_owned() }
             }
+            Some(error) if attempt.set == HookSet::Kprobe && self.perf_is_closed(error) => State::Missing {
+                why: error.to_string(),
+                needs: format!(
+                    "kernel.perf_event_paranoid at 2 or less (it is {}), or CAP_SYS_ADMIN",
+                    self.kernel.paranoid
+                ),
+            },
             Some(error) => self.missing(error),
             None => State::Missing {
                 why: "it was refused when everything was loaded together".into(),
@@ -132,18 +164,22 @@ impl Advice<'_> {
 
     fn tls(&self, attempt: Option<&Attempt>) -> State {
         let Some(attempt) = attempt else { return without_hooks() };
-        let kind = ProbeKind::of(self.kernel);
         if let Some(error) = attempt.missing.iter().find(|error| tls::PROGRAMS.contains(&error.what.as_str())) {
             return self.missing(error);
         }
-        let tried = attempt.loaded.as_ref().map(|loaded| tls::attach_to_own(loaded, kind));
-        match tried {
-            Some(Err(error)) if kind == ProbeKind::Perf => State::Missing {
-                why: error.to_string(),
-                needs: "CAP_SYS_ADMIN, or a kernel from 6.6 on, where CAP_BPF and CAP_PERFMON are enough".to_owned(),
+        let Some(loaded) = &attempt.loaded else { return without_hooks() };
+        match ProbeKind::choose(ProbeKind::ladder(self.kernel), loaded) {
+            Ok(kind) => State::Works(kind.name().to_owned()),
+            Err(refused) => State::Missing {
+                why: refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                needs: match refused.as_slice() {
+                    [only] => self.needs(only),
+                    _ => format!(
+                        "{}, or a kernel from 6.6 on, where CAP_BPF and CAP_PERFMON are enough",
+                        probe_capability(self.kernel)
+                    ),
+                },
             },
-            Some(Err(error)) => self.missing(&error),
-            _ => State::Works(kind.name().to_owned()),
         }
     }
 
@@ -180,6 +216,11 @@ impl Advice<'_> {
         "a newer kernel".to_owned()
     }
 
+    /// Debian's and Ubuntu's kernels know stricter levels of it than others.
+    fn perf_is_closed(&self, error: &LoadError) -> bool {
+        error.refused && self.kernel.paranoid > 2 && self.capabilities.lacks(&BASE).is_empty()
+    }
+
     fn memory_is_short(&self) -> bool {
         !self.kernel.is_at_least(5, 11)
             && self.kernel.lockable.is_some()
@@ -190,8 +231,13 @@ impl Advice<'_> {
 fn without_hooks() -> State {
     State::Missing {
         why: "nothing that is sent and received is seen".into(),
-        needs: "trampolines or tracepoints".into(),
+        needs: format!("one of {}", HOOKS.join(", ")),
     }
+}
+
+/// What probes of other programs need before 6.6, beside `BASE`.
+fn probe_capability(kernel: &Kernel) -> Capability {
+    if kernel.paranoid <= 2 { Capability::DacOverride } else { Capability::SysAdmin }
 }
 
 fn names(capabilities: &[Capability]) -> String {
@@ -207,7 +253,7 @@ impl Report {
 
     /// Whether anything is seen at all.
     pub fn captures(&self) -> bool {
-        self.has("trampolines") == Some(true) || self.has("tracepoints") == Some(true)
+        HOOKS.iter().any(|name| self.has(name) == Some(true))
     }
 
     /// For people.
@@ -243,8 +289,8 @@ impl Report {
     /// A drop-in for a systemd unit that gives a user other than root what all features need on this kernel.
     pub fn drop_in(&self) -> String {
         let mut wanted: Vec<Capability> = BASE.into_iter().chain(DETAILS).collect();
-        if ProbeKind::of(&self.kernel) == ProbeKind::Perf {
-            wanted.push(Capability::SysAdmin);
+        if !self.kernel.is_at_least(6, 6) {
+            wanted.push(probe_capability(&self.kernel));
         }
         let wanted = names(&wanted);
         let mut text = format!("[Service]\nAmbientCapabilities={wanted}\nCapabilityBoundingSet={wanted}\n");
@@ -296,7 +342,10 @@ mod tests {
         );
         assert!(!new.contains("MEMLOCK"));
         let old = report((5, 10)).drop_in();
-        assert!(old.contains("CAP_SYS_ADMIN\n") && old.contains("LimitMEMLOCK=infinity"));
+        assert!(old.contains("CAP_DAC_OVERRIDE\n") && old.contains("LimitMEMLOCK=infinity"));
+        let mut strict = report((6, 1));
+        strict.kernel.paranoid = 3;
+        assert!(strict.drop_in().contains("CAP_SYS_ADMIN\n"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use corten_ebpf::{Image, Kernel, LoadError, Loaded, Plan};
 
-use super::tls::{self, ProbeKind};
+use super::tls;
 
 /// Ways of seeing what a process sends and receives, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,17 +13,24 @@ pub enum HookSet {
     Trampoline,
     /// Tracepoints behind a send and a receive (6.3 and newer). Blind to the bytes of io_uring, sendfile and sendmmsg.
     Tracepoint,
+    /// The way out of every system call (5.10 and newer): costs all processes of the machine. TCP only; blind like the
+    /// one before.
+    SystemCall,
+    /// Probes of kernel functions, where `perf_event_paranoid` lets them in. TCP only, at the highest cost for an event.
+    Kprobe,
 }
 
 impl HookSet {
     /// All of them, in the order in which they are tried.
-    pub const LADDER: [Self; 2] = [Self::Trampoline, Self::Tracepoint];
+    pub const LADDER: [Self; 4] = [Self::Trampoline, Self::Tracepoint, Self::SystemCall, Self::Kprobe];
 
     /// As it is named in logs and by `corten doctor ebpf`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trampoline => "trampolines",
             Self::Tracepoint => "socket tracepoints",
+            Self::SystemCall => "system calls",
+            Self::Kprobe => "kprobes",
         }
     }
 
@@ -32,15 +39,27 @@ impl HookSet {
         match self {
             Self::Trampoline => &["send4", "receive4", "state"],
             Self::Tracepoint => &["sent", "received", "state"],
+            Self::SystemCall => &["call_done", "state"],
+            Self::Kprobe => &["probe_send", "probe_receive", "probe_received", "state"],
         }
     }
 
     /// What is lost with each of them is said, and the rest goes on.
     fn optional(self) -> &'static [&'static str] {
         match self {
-            Self::Trampoline => &["send6", "receive6", "send_unix", "receive_unix", "forked", "exited"],
-            Self::Tracepoint => &["forked", "exited"],
+            Self::Trampoline => &["send6", "receive6", "send_unix", "receive_unix", "release_unix", "forked", "exited"],
+            Self::Tracepoint | Self::SystemCall | Self::Kprobe => &["forked", "exited"],
         }
+    }
+
+    /// The verifier knows what a socket is, so state can be kept in it.
+    fn knows_sockets(self) -> bool {
+        matches!(self, Self::Trampoline | Self::Tracepoint)
+    }
+
+    /// Sees connections over Unix sockets.
+    pub fn sees_unix(self) -> bool {
+        self.knows_sockets()
     }
 }
 
@@ -69,7 +88,7 @@ impl Attempt {
 
     /// Tries one set. Nothing is attached yet.
     pub(super) fn load(set: HookSet, kernel: &Kernel, constants: &Constants) -> Self {
-        let programs = |names: &[&'static str]| constants.plan(names, kernel);
+        let programs = |names: &[&'static str]| constants.plan(names, set, kernel);
         let image = image();
         let mut all = set.required().to_vec();
         all.extend(set.optional());
@@ -112,13 +131,13 @@ impl Attempt {
         let optional: Vec<&str> = self.set.optional().iter().copied().filter(|name| !not_loaded(name)).collect();
         let mut works = true;
         for name in self.set.required() {
-            if let Err(error) = loaded.attach(name) {
+            if let Err(error) = attach(loaded, name) {
                 self.missing.push(error);
                 works = false;
             }
         }
         for name in optional {
-            if let Err(error) = loaded.attach(name) {
+            if let Err(error) = attach(loaded, name) {
                 self.missing.push(error);
             }
         }
@@ -128,8 +147,25 @@ impl Attempt {
     }
 }
 
+/// Attaches a program to what its section names, a kprobe to both functions that it is meant for.
+fn attach(loaded: &mut Loaded, name: &str) -> Result<(), LoadError> {
+    let (functions, at_end) = match name {
+        "probe_send" => (["inet_sendmsg", "inet6_sendmsg"], false),
+        "probe_receive" => (["inet_recvmsg", "inet6_recvmsg"], false),
+        "probe_received" => (["inet_recvmsg", "inet6_recvmsg"], true),
+        _ => return loaded.attach(name),
+    };
+    functions
+        .into_iter()
+        .try_for_each(|function| loaded.attach_by(name, |program| program.attach_kprobe(at_end, function)))
+}
+
+/// Where arguments and system calls differ between architectures, so do the objects.
 fn image() -> Image {
-    corten_ebpf::image!("../../bpf/capture.bpf.o")
+    #[cfg(target_arch = "aarch64")]
+    return corten_ebpf::image!("../../bpf/capture.arm64.bpf.o");
+    #[cfg(not(target_arch = "aarch64"))]
+    return corten_ebpf::image!("../../bpf/capture.bpf.o");
 }
 
 /// What the programs take as given; `struct settings` of `bpf/settings.h`.
@@ -138,11 +174,13 @@ pub(super) struct Constants {
     pub(super) wake_at: u32,
     pub(super) ring: u32,
     pub(super) tls: bool,
+    /// TLS libraries are watched by `uprobe_multi`.
+    pub(super) multi: bool,
 }
 
 impl Constants {
-    fn plan(&self, programs: &[&'static str], kernel: &Kernel) -> Plan {
-        let socket_storage = kernel.is_at_least(5, 11);
+    fn plan(&self, programs: &[&'static str], set: HookSet, kernel: &Kernel) -> Plan {
+        let socket_storage = kernel.is_at_least(5, 11) && set.knows_sockets();
         let mut value = Vec::new();
         value.extend(self.wake_at.to_le_bytes());
         value.extend([u8::from(socket_storage), u8::from(self.tls), 0, 0]);
@@ -151,10 +189,7 @@ impl Constants {
             without_maps: vec![if socket_storage { "by_socket" } else { "in_sockets" }],
             values: vec![(".rodata.settings", value)],
             sizes: vec![("records", self.ring)],
-            multi: match ProbeKind::of(kernel) {
-                ProbeKind::Multi => tls::PROGRAMS.to_vec(),
-                ProbeKind::Perf => Vec::new(),
-            },
+            multi: if self.multi { tls::PROGRAMS.to_vec() } else { Vec::new() },
         }
     }
 }

@@ -9,6 +9,7 @@ mod losses;
 mod outlet;
 mod running;
 mod tls;
+mod tracefs;
 
 pub use control::{Budget, Policy};
 pub use hooks::{Attempt, HookSet};

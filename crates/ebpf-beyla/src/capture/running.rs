@@ -22,13 +22,18 @@ pub struct Settings {
     pub ring: u32,
     /// The pump is woken when so many bytes lie in the ring; it looks by itself every 20 ms while there is something.
     pub wake_at: u32,
-    /// Be ready to watch TLS libraries.
-    pub tls: bool,
+    /// Be ready to watch TLS libraries, by the first of these kinds of probes that is allowed; none: do not.
+    pub tls: Vec<ProbeKind>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { hooks: HookSet::LADDER.to_vec(), ring: 8 << 20, wake_at: 256 << 10, tls: true }
+        Self {
+            hooks: HookSet::LADDER.to_vec(),
+            ring: 8 << 20,
+            wake_at: 256 << 10,
+            tls: ProbeKind::ladder(&Kernel::running()).to_vec(),
+        }
     }
 }
 
@@ -85,7 +90,12 @@ impl Capture {
     /// If no hook set works.
     pub fn start(settings: &Settings, wake: impl Fn() + Send + 'static) -> Result<(Self, Records), CaptureError> {
         let kernel = Kernel::running();
-        let constants = Constants { wake_at: settings.wake_at, ring: settings.ring, tls: settings.tls };
+        let constants = Constants {
+            wake_at: settings.wake_at,
+            ring: settings.ring,
+            tls: !settings.tls.is_empty(),
+            multi: settings.tls.contains(&ProbeKind::Multi),
+        };
         let mut problems = Vec::new();
         let mut watch = Watch::load().map_err(|error| problems.push(error)).ok();
         let listeners = watch.as_ref().and_then(|watch| watch.listeners().ok()).unwrap_or_default();
@@ -103,7 +113,8 @@ impl Capture {
                 let control = Arc::new(prepare(&attempt)?);
                 attempt.attach();
                 if attempt.works() {
-                    return Self::pump(attempt, watch.take(), control, problems, Box::new(wake));
+                    let probes = probes(&attempt, &settings.tls, &mut problems);
+                    return Self::pump(attempt, probes, watch.take(), control, problems, Box::new(wake));
                 }
             }
             failed.push(attempt);
@@ -113,6 +124,7 @@ impl Capture {
 
     fn pump(
         attempt: Attempt,
+        probes: Option<Probes>,
         mut watch: Option<Watch>,
         control: Arc<Control>,
         mut problems: Vec<LoadError>,
@@ -142,7 +154,7 @@ impl Capture {
                 Err(error) => problems.push(error),
             }
         }
-        let mut counters = Counters::new(loaded.map_handle(".bss.lost")?, losses, Arc::clone(&control));
+        let mut counters = Counters::new(loaded, losses)?;
         let tick = move || {
             if let Ok(mut outlet) = outlet.lock() {
                 counters.say(&mut outlet);
@@ -150,13 +162,18 @@ impl Capture {
             }
         };
         let pump = Pump::start("ebpf-beyla", rings, tick).map_err(|error| CaptureError::Broken(error.to_string()))?;
-        let probes = attempt.has_tls().then(|| Mutex::new(Probes::new(ProbeKind::of(&Kernel::running()))));
-        Ok((Self { _pump: pump, probes, attempt, watch, control, problems }, records))
+        Ok((Self { _pump: pump, probes: probes.map(Mutex::new), attempt, watch, control, problems }, records))
     }
 
     /// The hook set that works.
     pub fn hooks(&self) -> HookSet {
         self.attempt.set
+    }
+
+    /// How TLS libraries are watched, if they are.
+    pub fn probes(&self) -> Option<ProbeKind> {
+        let probes = self.probes.as_ref()?;
+        Some(probes.lock().unwrap_or_else(PoisonError::into_inner).kind())
     }
 
     /// What does not work, each with its reason; the rest goes on without.
@@ -208,6 +225,18 @@ impl Capture {
     /// If the kernel does not take it.
     pub fn verdict(&self, verdict: &Verdict) -> Result<(), CaptureError> {
         self.control.verdict(verdict).map_err(CaptureError::Broken)
+    }
+}
+
+/// What watches TLS libraries, if anything is allowed to.
+fn probes(attempt: &Attempt, kinds: &[ProbeKind], problems: &mut Vec<LoadError>) -> Option<Probes> {
+    let loaded = attempt.loaded.as_ref().filter(|_| attempt.has_tls() && !kinds.is_empty())?;
+    match ProbeKind::choose(kinds, loaded) {
+        Ok(kind) => Some(Probes::new(kind)),
+        Err(refused) => {
+            problems.extend(refused);
+            None
+        }
     }
 }
 

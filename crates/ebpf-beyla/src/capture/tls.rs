@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use corten_ebpf::libbpf_rs::{Link, UprobeMultiOpts};
+use corten_ebpf::libbpf_rs::{Link, TracepointCategory, UprobeMultiOpts};
 use corten_ebpf::process::{Details, Mapping};
 use corten_ebpf::{Kernel, LoadError, Loaded, symbols};
+
+use super::tracefs::{self, Place};
 
 /// Programs that watch the library.
 pub(super) const PROGRAMS: &[&str] =
@@ -31,12 +33,26 @@ pub enum ProbeKind {
     Multi,
     /// Through perf: needs `CAP_SYS_ADMIN` on kernels that have had the correction of CVE-2025-38466.
     Perf,
+    /// Through tracefs: `CAP_DAC_OVERRIDE` instead, where `perf_event_paranoid` is 2 or less.
+    Tracefs,
 }
 
 impl ProbeKind {
-    /// The one that needs least privilege on this kernel.
-    pub fn of(kernel: &Kernel) -> Self {
-        if kernel.is_at_least(6, 6) { Self::Multi } else { Self::Perf }
+    /// Those that this kernel may have, the best first.
+    pub fn ladder(kernel: &Kernel) -> &'static [Self] {
+        if kernel.is_at_least(6, 6) { &[Self::Multi] } else { &[Self::Perf, Self::Tracefs] }
+    }
+
+    /// The first that is allowed, by trying; the reasons why none is.
+    pub(super) fn choose(kinds: &[Self], loaded: &Loaded) -> Result<Self, Vec<LoadError>> {
+        let mut refused = Vec::new();
+        for kind in kinds {
+            match attach_to_own(loaded, *kind) {
+                Ok(()) => return Ok(*kind),
+                Err(error) => refused.push(LoadError { what: kind.name().to_owned(), ..error }),
+            }
+        }
+        Err(refused)
     }
 
     /// As it is named in logs and by `corten doctor ebpf`.
@@ -44,8 +60,17 @@ impl ProbeKind {
         match self {
             Self::Multi => "uprobe_multi",
             Self::Perf => "uprobes through perf",
+            Self::Tracefs => "uprobes through tracefs",
         }
     }
+}
+
+/// One of them, in place.
+#[derive(Debug)]
+struct Probe {
+    // It goes before the place that it is at.
+    _link: Link,
+    _place: Option<Place>,
 }
 
 /// Files that are watched. A file is watched once, whoever maps it.
@@ -53,12 +78,19 @@ impl ProbeKind {
 pub(super) struct Probes {
     kind: ProbeKind,
     files: HashSet<(String, u64)>,
-    links: Vec<Link>,
+    probes: Vec<Probe>,
 }
 
 impl Probes {
     pub(super) fn new(kind: ProbeKind) -> Self {
-        Self { kind, files: HashSet::new(), links: Vec::new() }
+        if kind == ProbeKind::Tracefs {
+            tracefs::tidy();
+        }
+        Self { kind, files: HashSet::new(), probes: Vec::new() }
+    }
+
+    pub(super) fn kind(&self) -> ProbeKind {
+        self.kind
     }
 
     /// Watches the library of a process, wherever it is linked into. Gives how many files are new; an error is about
@@ -72,9 +104,9 @@ impl Probes {
                 continue;
             }
             let path = reachable(details, &mapping.path);
-            match self.links(loaded, &path) {
-                Ok(links) => {
-                    self.links.extend(links);
+            match self.probes(loaded, &path) {
+                Ok(probes) => {
+                    self.probes.extend(probes);
                     added += 1;
                 }
                 Err(error) if is_library(&mapping.path) => {
@@ -87,55 +119,68 @@ impl Probes {
         Ok(added)
     }
 
-    fn links(&self, loaded: &Loaded, path: &Path) -> Result<Vec<Link>, LoadError> {
+    fn probes(&self, loaded: &Loaded, path: &Path) -> Result<Vec<Probe>, LoadError> {
         let places = symbols::functions(path, FUNCTIONS).map_err(|reason| LoadError::found("OpenSSL", reason))?;
         if let Some(missing) = REQUIRED.iter().find(|name| !places.contains_key(*name)) {
             let reason = format!("{} does not tell where its function {missing} is", path.display());
             return Err(LoadError::found("OpenSSL", reason));
         }
-        let mut links = Vec::new();
+        let mut probes = Vec::new();
         for (program, at_end, functions) in PROBES {
             let offsets: Vec<usize> =
                 functions.iter().filter_map(|name| usize::try_from(*places.get(name)?).ok()).collect();
-            links.extend(self.put(loaded, path, program, *at_end, offsets)?);
+            probes.extend(put(self.kind, loaded, path, program, *at_end, offsets)?);
         }
-        Ok(links)
+        Ok(probes)
     }
+}
 
-    /// One program at several places of a file.
-    fn put(
-        &self,
-        loaded: &Loaded,
-        path: &Path,
-        program: &str,
-        retprobe: bool,
-        offsets: Vec<usize>,
-    ) -> Result<Vec<Link>, LoadError> {
-        match self.kind {
-            _ if offsets.is_empty() => Ok(Vec::new()),
-            ProbeKind::Multi => {
-                let options = UprobeMultiOpts { offsets, retprobe, ..UprobeMultiOpts::default() };
-                let link =
-                    loaded.link_by(program, |program| program.attach_uprobe_multi_with_opts(-1, path, "", options))?;
-                Ok(vec![link])
-            }
-            ProbeKind::Perf => {
-                let put = |offset| loaded.link_by(program, |program| program.attach_uprobe(retprobe, -1, path, offset));
-                offsets.into_iter().map(put).collect()
-            }
+/// One program at several places of a file.
+fn put(
+    kind: ProbeKind,
+    loaded: &Loaded,
+    path: &Path,
+    program: &str,
+    retprobe: bool,
+    offsets: Vec<usize>,
+) -> Result<Vec<Probe>, LoadError> {
+    match kind {
+        _ if offsets.is_empty() => Ok(Vec::new()),
+        ProbeKind::Multi => {
+            let options = UprobeMultiOpts { offsets, retprobe, ..UprobeMultiOpts::default() };
+            let link =
+                loaded.link_by(program, |program| program.attach_uprobe_multi_with_opts(-1, path, "", options))?;
+            Ok(vec![Probe { _link: link, _place: None }])
+        }
+        ProbeKind::Perf => {
+            let put = |offset| {
+                let link = loaded.link_by(program, |program| program.attach_uprobe(retprobe, -1, path, offset))?;
+                Ok(Probe { _link: link, _place: None })
+            };
+            offsets.into_iter().map(put).collect()
+        }
+        ProbeKind::Tracefs => {
+            let put = |offset| {
+                let place = Place::new(path, offset, retprobe)?;
+                let group = TracepointCategory::Custom(tracefs::GROUP.to_owned());
+                let link = loaded.link_by(program, |program| program.attach_tracepoint(group, place.name()))?;
+                Ok(Probe { _link: link, _place: Some(place) })
+            };
+            offsets.into_iter().map(put).collect()
         }
     }
 }
 
-/// Puts a probe onto a function of our own C library and takes it away again: whether probes are allowed at all.
-pub(super) fn attach_to_own(loaded: &Loaded, kind: ProbeKind) -> Result<(), LoadError> {
+/// Puts a probe onto a function of our own C library and takes it away again: whether probes are allowed at all. Without
+/// such a library, that shows when there is one to be watched.
+fn attach_to_own(loaded: &Loaded, kind: ProbeKind) -> Result<(), LoadError> {
     let own = Details::of(std::process::id()).mappings();
     let library = own.iter().find(|mapping| mapping.path.contains("/libc.so"));
-    let library = library.ok_or_else(|| LoadError::found("a probe", "our own C library is not to be found"))?;
+    let Some(library) = library else { return Ok(()) };
     let path = Path::new(&library.path);
     let places = symbols::functions(path, &["getpid"]).map_err(|reason| LoadError::found("a probe", reason))?;
     let offsets = places.values().filter_map(|offset| usize::try_from(*offset).ok()).collect();
-    Probes::new(kind).put(loaded, path, "tls_freed", false, offsets).map(drop)
+    put(kind, loaded, path, "tls_freed", false, offsets).map(drop)
 }
 
 /// The file as we can open it: through the process's own root, or by its name where that is closed to us.

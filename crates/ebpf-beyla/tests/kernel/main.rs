@@ -8,6 +8,7 @@
 
 mod cost;
 mod exchange;
+mod ladder;
 mod privileges;
 mod processes;
 mod seen;
@@ -50,7 +51,8 @@ fn capture_with(port: u16, mut settings: Settings) -> (Capture, Records) {
         println!("without {problem}");
     }
     if capture.hooks() == HookSet::Trampoline {
-        assert_eq!(capture.problems().count(), 0);
+        // Before 6.6, probes need more than the rest.
+        assert_eq!(capture.problems().filter(|problem| !problem.what.starts_with("uprobes")).count(), 0);
     }
     capture.choose_ports([port]).expect("a port");
     capture.set(std::process::id(), Policy::Observe(None)).expect("a process");

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use corten_ebpf_beyla::capture::Policy;
+use corten_ebpf::Kernel;
+use corten_ebpf_beyla::capture::{Policy, ProbeKind, Settings};
 use corten_ebpf_beyla::record::{Direction, Role};
 
 use crate::seen::{Seen, Stream};
-use crate::{alone, capture};
+use crate::{alone, capture_with};
 
 const REQUEST: &str = "GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -64,7 +65,7 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// Whether there is a Python to try it with. Guests have none.
+/// Whether there is a Python to try it with. Bare guests have none.
 fn python() -> bool {
     let works = Command::new("python3").args(["-c", "import asyncio, ssl"]).stderr(Stdio::null()).status();
     let works = works.is_ok_and(|status| status.success());
@@ -88,14 +89,20 @@ fn start(script: &str, folder: &std::path::Path) -> (Child, u16) {
     (child, line.trim().parse().expect("a port"))
 }
 
-fn exchange_is_seen_in_plain(script: &str) {
+/// Watched by these kinds of probes.
+fn exchange_is_seen_in_plain(script: &str, kinds: Option<Vec<ProbeKind>>) {
     let Some(_alone) = alone() else { return };
     if !python() {
         return;
     }
+    let mut settings = Settings { ring: 1 << 20, ..Settings::default() };
+    if let Some(kinds) = kinds {
+        settings.tls = kinds;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let (mut child, port) = start(script, folder.path());
-    let (capture, records) = capture(port);
+    let (capture, records) = capture_with(port, settings);
+    println!("{}", capture.probes().expect("probes").name());
     capture.clear(std::process::id());
     capture.set(child.id(), Policy::Observe(None)).expect("a process");
     assert!(capture.watch_tls(child.id()).expect("a library") > 0);
@@ -128,10 +135,21 @@ fn exchange_is_seen_in_plain(script: &str) {
 
 #[test]
 fn plaintext_of_blocking_sockets_is_seen() {
-    exchange_is_seen_in_plain(BLOCKING);
+    exchange_is_seen_in_plain(BLOCKING, None);
 }
 
 #[test]
 fn plaintext_of_memory_buffers_is_seen() {
-    exchange_is_seen_in_plain(LOOP);
+    exchange_is_seen_in_plain(LOOP, None);
+}
+
+#[test]
+fn probes_through_tracefs_see_the_same_and_leave_nothing_behind() {
+    if !Kernel::running().tracefs {
+        println!("left out: there is no tracefs");
+        return;
+    }
+    exchange_is_seen_in_plain(BLOCKING, Some(vec![ProbeKind::Tracefs]));
+    let left = std::fs::read_to_string("/sys/kernel/tracing/uprobe_events").unwrap_or_default();
+    assert!(!left.contains(&format!("/p{}_", std::process::id())), "{left}");
 }

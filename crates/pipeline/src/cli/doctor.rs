@@ -56,7 +56,9 @@ fn ebpf(matches: &ArgMatches) -> Result<(), Failure> {
     }
     super::print(&report.text());
     if !report.captures() {
-        return Err(Failure::new("requests cannot be seen: neither trampolines nor tracepoints work"));
+        return Err(Failure::new(
+            "requests cannot be seen: none of trampolines, tracepoints, system-calls, kprobes works",
+        ));
     }
     match required.iter().find(|name| report.has(name) != Some(true)) {
         Some(missing) => Err(Failure::new(format!("the feature \"{missing}\" does not work"))),
