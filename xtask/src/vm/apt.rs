@@ -33,6 +33,15 @@ pub(super) struct Apt {
 impl Apt {
     /// Fetches the lists if that has not been done before.
     pub(super) fn open(store: &Path, source: &Source) -> Result<Self> {
+        Self::open_with(store, source, &[])
+    }
+
+    /// The same for a machine that has no package yet.
+    pub(super) fn open_bare(store: &Path, source: &Source) -> Result<Self> {
+        Self::open_with(store, source, &["Dir::State::status=/dev/null"])
+    }
+
+    fn open_with(store: &Path, source: &Source, more: &[&str]) -> Result<Self> {
         ensure!(Path::new(DEBIAN_KEYS).exists(), "kernels come as Debian packages: {DEBIAN_KEYS} is missing");
         let state = store.join("apt").join(source.name);
         for folder in ["lists/partial", "cache/archives/partial", "parts"] {
@@ -45,7 +54,7 @@ impl Apt {
         let line = |line: &&str| format!("deb [arch=amd64 signed-by={}] {line}\n", keys.display());
         std::fs::write(state.join("sources.list"), source.lines.iter().map(line).collect::<String>())?;
         let place = |name: &str, file: &str| format!("{name}={}", state.join(file).display());
-        let options = vec![
+        let mut options = vec![
             place("Dir::Etc::sourcelist", "sources.list"),
             place("Dir::Etc::sourceparts", "parts"),
             place("Dir::State::lists", "lists"),
@@ -53,6 +62,7 @@ impl Apt {
             "Debug::NoLocking=1".to_owned(),
             "APT::Sandbox::User=root".to_owned(),
         ];
+        options.extend(more.iter().map(|option| (*option).to_owned()));
         let apt = Self { state, options };
         let fetched = apt.state.join("fetched");
         if !fetched.exists() {
@@ -90,7 +100,19 @@ impl Apt {
 
     /// What would have to be installed for a package out of a suite, as `name=version`.
     pub(super) fn needs(&self, package: &str, suite: &str) -> Result<Vec<String>> {
-        let text = self.says("apt-get", &["install", "-s", "-t", suite, "--no-install-recommends", package])?;
+        self.simulate(&["-t", suite, package])
+    }
+
+    /// Unpacks packages into a folder, with all that they need.
+    pub(super) fn unpack_all(&self, packages: &[&str], into: &Path) -> Result<()> {
+        for package in self.simulate(packages)? {
+            self.unpack(&package, into)?;
+        }
+        Ok(())
+    }
+
+    fn simulate(&self, words: &[&str]) -> Result<Vec<String>> {
+        let text = self.says("apt-get", &[&["install", "-s", "--no-install-recommends"], words].concat())?;
         let needed = text.lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
             let version = rest.split('(').nth(1)?.split(' ').next()?;

@@ -1,5 +1,7 @@
 //! A file system for a kernel to begin with: a cpio archive in the `newc` format, as plain bytes.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -7,6 +9,8 @@ use anyhow::{Context, Result};
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const LINK: u32 = 0o120_777;
+/// What of a mode says what kind of file it is.
+const KIND: u32 = 0o170_000;
 
 #[derive(Default)]
 pub(super) struct Archive {
@@ -40,7 +44,43 @@ impl Archive {
     }
 
     pub(super) fn link(&mut self, name: &str, to: &str) {
+        self.folder(name.rsplit_once('/').map_or("", |(folder, _)| folder));
         self.entry(name, LINK, to.as_bytes());
+    }
+
+    /// All that is in a folder, as root's.
+    pub(super) fn tree(&mut self, root: &Path) -> Result<()> {
+        self.below(root, "")
+    }
+
+    /// All that is in a folder, under another name.
+    pub(super) fn tree_at(&mut self, name: &str, from: &Path) -> Result<()> {
+        self.folder(name);
+        self.below(from, &format!("{name}/"))
+    }
+
+    fn below(&mut self, folder: &Path, prefix: &str) -> Result<()> {
+        let mut entries = std::fs::read_dir(folder)
+            .with_context(|| folder.display().to_string())?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        entries.sort();
+        for path in entries {
+            let name = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
+            let metadata = path.symlink_metadata()?;
+            let mode = metadata.permissions().mode();
+            if metadata.is_symlink() {
+                self.entry(&name, LINK, std::fs::read_link(&path)?.as_os_str().as_bytes());
+            } else if metadata.is_dir() {
+                self.folders.push(name.clone());
+                self.entry(&name, FOLDER & KIND | mode & !KIND, &[]);
+                self.below(&path, &format!("{name}/"))?;
+            } else if metadata.is_file() {
+                let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
+                self.entry(&name, mode, &content);
+            }
+        }
+        Ok(())
     }
 
     fn entry(&mut self, name: &str, mode: u32, content: &[u8]) {

@@ -1,53 +1,73 @@
 //! `cargo xtask vm-test`: test programs on real kernels, in QEMU. Software emulation is enough.
 //!
-//! Kernels and QEMU are Debian packages, unpacked below the target folder; nothing is installed. A guest has the
-//! kernel, busybox, the test programs with the libraries that they are linked with, and nothing else: it is up in three
-//! seconds, runs them, says how they ended on its console, and is gone.
+//! Kernels, QEMU and what is in a guest are packages of Debian and Ubuntu, unpacked below the target folder; nothing is
+//! installed. A guest is a whole machine in memory, with systemd and servers in it, up in some ten seconds; a bare one has
+//! busybox and is up in three. It runs the test programs, says how they ended on its console, and is gone.
 
 mod apt;
 mod archive;
+mod baseline;
 mod guest;
 mod kernels;
 mod machine;
+mod root;
+mod suites;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use lexopt::Parser;
-use lexopt::prelude::{Long, Value};
-use serde_json::Value as Json;
+use lexopt::prelude::{Long, Value, ValueExt};
 
 use crate::{process, workspace};
+use baseline::Figure;
+use guest::{Guest, How, Program};
 use kernels::Kernel;
+use machine::{Boot, Outcome, Qemu};
+use root::Root;
+use suites::Suite;
 
 pub(crate) const USAGE: &str = "\
-Usage: cargo xtask vm-test [--kernel NAME]... [--all] [--test PACKAGE:TEST]... [--list] [--count] [FILTER]
+Usage: cargo xtask vm-test [--kernel NAME]... [--all] [--servers | --bare] [--requests N] [--hooks NAME]
+                           [--test NAME]... [FILTER]...
+       cargo xtask vm-test --count [--accept] [--kernel NAME]... [--all]
+       cargo xtask vm-test --list
 
-Runs test programs as root in a guest for each kernel, one after the other, and prints a table.
+Runs test programs as root in a guest for each kernel, one after the other, and prints a table: what the kernel does,
+what `corten doctor` says, and the whole product with servers in Python, Rust and Go and with nginx.
 
   --kernel NAME        one of those that --list names; may be repeated (default: 5.10 and 6.12)
   --all                all of them
-  --test PACKAGE:TEST  an integration test of a package (default: all that are meant for kernels)
+  --servers            all servers that there are packages of, and all tests with servers
+  --bare               a guest without systemd and servers, up in three seconds: what the kernel does, and that alone
+  --requests N         how many requests each server is asked (default: as the tests have it)
+  --hooks NAME         by this hook set, instead of the best: 'system calls', for example
+  --test NAME          an integration test by name, in place of these; may be repeated
+  --count              count instructions: what an event costs may not be more than 3 % off of what was agreed to
+                       (default: on 6.12)
+  --accept             agree to what is counted now
   --list               what there is
-  --count              count instructions: runs the tests that measure, slower, on the last of the kernels
   FILTER               only tests whose name contains it
 ";
 
-/// Integration tests that are meant to run on kernels.
-const TESTS: &[(&str, &str)] = &[("corten-ebpf-beyla", "kernel")];
 /// What CI runs.
 const TWO: &[&str] = &["5.10", "6.12"];
+/// Where CI counts.
+const ONE: &[&str] = &["6.12"];
 /// Emulated, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(420);
+const DEADLINE: Duration = Duration::from_secs(480);
 
 /// What to run where.
 #[derive(Default)]
 struct Wanted {
     kernels: Vec<&'static Kernel>,
-    tests: Vec<(String, String)>,
-    filter: String,
-    count: bool,
+    tests: Vec<Suite>,
+    filters: Vec<String>,
+    how: How,
+    bare: bool,
+    servers: bool,
+    accept: bool,
 }
 
 pub(crate) fn run(parser: &mut Parser) -> Result<()> {
@@ -56,17 +76,18 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
         match arg {
             Long("kernel") => wanted.kernels.push(kernels::by_name(&parser.value()?.to_string_lossy())?),
             Long("all") => wanted.kernels = kernels::ALL.iter().collect(),
-            Long("count") => wanted.count = true,
+            Long("servers") => wanted.servers = true,
+            Long("bare") => wanted.bare = true,
+            Long("requests") => wanted.how.requests = Some(parser.value()?.parse()?),
+            Long("hooks") => wanted.how.hooks = Some(parser.value()?.string()?),
+            Long("count") => wanted.how.count = true,
+            Long("accept") => wanted.accept = true,
+            Long("test") => wanted.tests.push(Suite::by_name(&parser.value()?.string()?)),
             Long("list") => {
                 kernels::ALL.iter().for_each(|kernel| println!("{:14} {}", kernel.name, kernel.suite));
                 return Ok(());
             }
-            Long("test") => {
-                let value = parser.value()?.to_string_lossy().into_owned();
-                let (package, test) = value.split_once(':').context("expected PACKAGE:TEST")?;
-                wanted.tests.push((package.to_owned(), test.to_owned()));
-            }
-            Value(filter) if wanted.filter.is_empty() => wanted.filter = filter.to_string_lossy().into_owned(),
+            Value(filter) => wanted.filters.push(filter.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -74,10 +95,10 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     test(&wanted)
 }
 
-/// What CI runs: all tests on two kernels, and the instructions of an event on the last of them.
+/// What CI runs: all tests on two kernels, and the instructions of an event on one of them.
 pub(crate) fn check() -> Result<()> {
     for count in [false, true] {
-        let mut wanted = Wanted { count, ..Wanted::default() };
+        let mut wanted = Wanted { how: How { count, ..How::default() }, ..Wanted::default() };
         wanted.fill()?;
         test(&wanted)?;
     }
@@ -87,43 +108,90 @@ pub(crate) fn check() -> Result<()> {
 impl Wanted {
     /// What was not said.
     fn fill(&mut self) -> Result<()> {
+        ensure!(!(self.bare && self.servers), "--bare and --servers exclude each other");
+        ensure!(self.how.count || !self.accept, "--accept goes with --count");
+        // Whatever else runs is counted too.
+        self.bare |= self.how.count;
         if self.kernels.is_empty() {
-            self.kernels = TWO.iter().map(|name| kernels::by_name(name)).collect::<Result<_>>()?;
+            let names = if self.how.count { ONE } else { TWO };
+            self.kernels = names.iter().map(|name| kernels::by_name(name)).collect::<Result<_>>()?;
         }
         if self.tests.is_empty() {
-            self.tests = TESTS.iter().map(|(package, test)| ((*package).to_owned(), (*test).to_owned())).collect();
+            self.tests.push(Suite::kernel());
+            if !self.bare {
+                self.tests.extend([Suite::doctor(), Suite::servers()]);
+            }
         }
-        if self.count {
-            self.kernels.drain(..self.kernels.len() - 1);
-        }
+        ensure!(!self.bare || !self.tests.iter().any(|suite| suite.whole), "corten itself is no test for a bare guest");
         Ok(())
+    }
+
+    fn root(&self) -> Option<Root> {
+        match (self.bare, self.servers) {
+            (true, _) => None,
+            (false, true) => Some(Root::All),
+            (false, false) => Some(Root::Few),
+        }
     }
 }
 
 fn test(wanted: &Wanted) -> Result<()> {
     let store = workspace::target()?.join("vm");
-    let programs = wanted.tests.iter().map(|(package, test)| program(package, test)).collect::<Result<Vec<_>>>()?;
+    let (paths, corten) = suites::build(&wanted.tests)?;
+    let corten = corten.filter(|_| wanted.tests.iter().any(|suite| suite.whole));
+    let program = |(suite, path): (&Suite, PathBuf)| {
+        let own = suite.filters.iter().map(|filter| (*filter).to_owned());
+        let filters = if wanted.filters.is_empty() { own.collect() } else { wanted.filters.clone() };
+        Program { path, filters }
+    };
+    let programs: Vec<Program> = wanted.tests.iter().zip(paths).map(program).collect();
     let qemu = machine::find(&store)?;
-    let busybox = guest::busybox(&store)?;
     let mut rows = Vec::new();
     for kernel in &wanted.kernels {
         println!("\n--- {} ---", kernel.name);
-        let row = kernel.fetch(&store).and_then(|image| {
-            let payload = guest::payload(&wanted.filter, wanted.count);
-            let initramfs = store.join(format!("initramfs-{}", std::process::id()));
-            guest::write(&initramfs, &busybox, &programs, &payload)?;
-            let outcome = machine::boot(&qemu, &image, &initramfs, wanted.count, DEADLINE);
-            std::fs::remove_file(&initramfs)?;
-            outcome
-        });
-        rows.push((kernel.name, row));
+        let guest = Guest {
+            store: &store,
+            root: wanted.root(),
+            programs: &programs,
+            corten: corten.as_deref(),
+            how: &wanted.how,
+        };
+        rows.push((kernel.name, boot(kernel, &guest, &qemu, &store)));
     }
-    table(&rows)
+    table(&rows)?;
+    if !wanted.how.count {
+        return Ok(());
+    }
+    let figures = rows.iter().filter_map(|(kernel, row)| Some((kernel, row.as_ref().ok()?)));
+    let figures: Vec<Figure> = figures
+        .flat_map(|(kernel, outcome)| outcome.counts.iter().filter_map(|line| Figure::printed(kernel, line)))
+        .collect();
+    baseline::check(&figures, wanted.accept)
+}
+
+fn boot(kernel: &Kernel, guest: &Guest<'_>, qemu: &Qemu, store: &Path) -> Result<Outcome> {
+    let image = kernel.fetch(store)?;
+    let initramfs: PathBuf = store.join(format!("initramfs-{}", std::process::id()));
+    let written = guest.write(&initramfs);
+    let boot = Boot {
+        kernel: &image,
+        initramfs: &initramfs,
+        memory: guest.root.map_or(1024, Root::memory),
+        words: guest.root.map_or("rdinit=/init", |_| root::BOOT),
+        count: guest.how.count,
+        deadline: DEADLINE,
+    };
+    let outcome = written.and_then(|()| machine::boot(qemu, &boot));
+    std::fs::remove_file(&initramfs)?;
+    outcome
 }
 
 /// One line for each kernel; a guest that said nothing at its end has failed.
-fn table(rows: &[(&str, Result<machine::Outcome>)]) -> Result<()> {
-    println!("\n{:14} {:24} {:>8} {:>8} {:>10}  what failed", "kernel", "release", "passed", "failed", "took");
+fn table(rows: &[(&str, Result<Outcome>)]) -> Result<()> {
+    println!(
+        "\n{:14} {:28} {:>7} {:>7} {:>9} {:>14}  what failed",
+        "kernel", "release", "passed", "failed", "left out", "took"
+    );
     let mut failed = 0;
     for (name, row) in rows {
         match row {
@@ -131,10 +199,11 @@ fn table(rows: &[(&str, Result<machine::Outcome>)]) -> Result<()> {
                 let took = process::duration(outcome.took);
                 let why = outcome.failures.join(", ");
                 println!(
-                    "{name:14} {:24} {:>8} {:>8} {took:>10}  {why}",
+                    "{name:14} {:28} {:>7} {:>7} {:>9} {took:>14}  {why}",
                     outcome.release,
                     outcome.passed,
-                    outcome.failures.len()
+                    outcome.failures.len(),
+                    outcome.left_out
                 );
                 failed += usize::from(!outcome.good);
             }
@@ -146,23 +215,4 @@ fn table(rows: &[(&str, Result<machine::Outcome>)]) -> Result<()> {
     }
     ensure!(failed == 0, "{failed} of {} kernels failed", rows.len());
     Ok(())
-}
-
-/// Builds an integration test and says where it is.
-fn program(package: &str, test: &str) -> Result<PathBuf> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["test", "--locked", "--no-run", "--message-format=json-render-diagnostics"]);
-    cargo.args(["--package", package, "--test", test]).stderr(std::process::Stdio::inherit());
-    println!("$ {}", process::line(&cargo));
-    let output = cargo.output().context("cargo test")?;
-    ensure!(output.status.success(), "the test {package}:{test} does not compile");
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Json = serde_json::from_str(line).unwrap_or_default();
-        if message["target"]["name"] == test
-            && let Some(path) = message["executable"].as_str()
-        {
-            return Ok(path.into());
-        }
-    }
-    bail!("cargo does not say where the test {package}:{test} is")
 }
