@@ -147,11 +147,7 @@ fn programs() -> Result<Vec<Program>> {
         let architectures = if reads_registers { ARCHITECTURES } else { &ARCHITECTURES[..1] };
         for source in files(&folder)? {
             if source.to_string_lossy().ends_with(".bpf.c") {
-                let of = |(architecture, infix): &(&'static str, &'static str)| Program {
-                    source: source.clone(),
-                    architecture: *architecture,
-                    infix: *infix,
-                };
+                let of = |&(architecture, infix)| Program { source: source.clone(), architecture, infix };
                 programs.extend(architectures.iter().map(of));
             }
         }
