@@ -250,6 +250,7 @@ impl ScrapeArguments {
             native: self.takes_native(),
             keep_classic: self.scrape_classic_histograms,
             convert_classic: self.convert_classic_histograms_to_nhcb,
+            starts: self.start_timestamp_zero_ingestion,
         }
     }
 

@@ -3,10 +3,12 @@
 //! A target shows its series in the same order each time. Each entry knows which one followed it, so that a scrape
 //! compares bytes that lie next to each other and hashes only what is new or has moved.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use corten_signal::labels::Labels;
+use corten_signal::samples::Metadata;
 use hashbrown::HashTable;
 
 /// No entry.
@@ -18,9 +20,13 @@ const SPARE: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Id(u32);
 
+/// A series that has ended, and what is known of its family.
+pub(crate) type Ended = (Labels, Option<Arc<Metadata>>);
+
 #[derive(Debug)]
 struct Entry {
     labels: Labels,
+    about: Option<Arc<Metadata>>,
     key: usize,
     key_len: u32,
     /// The entry that followed in the last scrape.
@@ -48,7 +54,7 @@ pub(crate) struct SeriesCache {
     expected: u32,
     first: u32,
     /// Live series of an earlier configuration, whose keys mean nothing any more.
-    orphans: Vec<Labels>,
+    orphans: Vec<Ended>,
     /// Entries after the last scrape that succeeded.
     settled: usize,
 }
@@ -121,6 +127,7 @@ impl SeriesCache {
         self.keys.extend_from_slice(key);
         self.entries.push(Entry {
             labels,
+            about: None,
             key: key_at,
             key_len: u32::try_from(key.len()).unwrap_or_default(),
             follows: NONE,
@@ -157,15 +164,25 @@ impl SeriesCache {
         &self.entries[id.0 as usize].labels
     }
 
+    /// What was known of an entry's family when it was seen last.
+    pub(crate) fn about(&self, id: Id) -> Option<&Arc<Metadata>> {
+        self.entries[id.0 as usize].about.as_ref()
+    }
+
+    /// Notes what is known of an entry's family.
+    pub(crate) fn set_about(&mut self, id: Id, about: Option<Arc<Metadata>>) {
+        self.entries[id.0 as usize].about = about;
+    }
+
     /// Ends a scrape that succeeded: the series that have vanished.
-    pub(crate) fn commit(&mut self) -> Vec<Labels> {
-        let mut vanished: HashSet<Labels> = self.orphans.drain(..).collect();
+    pub(crate) fn commit(&mut self) -> Vec<Ended> {
+        let mut vanished: HashMap<Labels, Option<Arc<Metadata>>> = self.orphans.drain(..).collect();
         let mut dead = 0;
         for entry in &mut self.entries {
             let seen = entry.seen == self.scrape;
             let live = seen && !entry.timed;
             if entry.live && !live {
-                vanished.insert(entry.labels.clone());
+                vanished.insert(entry.labels.clone(), entry.about.clone());
             }
             entry.live = live;
             dead += usize::from(!seen);
@@ -184,11 +201,11 @@ impl SeriesCache {
     }
 
     /// Ends a scrape that failed: all series that were alive. Answers also whether the cache had to be cut down.
-    pub(crate) fn fail(&mut self) -> (Vec<Labels>, bool) {
-        let mut vanished: HashSet<Labels> = self.orphans.drain(..).collect();
+    pub(crate) fn fail(&mut self) -> (Vec<Ended>, bool) {
+        let mut vanished: HashMap<Labels, Option<Arc<Metadata>>> = self.orphans.drain(..).collect();
         for entry in &mut self.entries {
             if std::mem::take(&mut entry.live) {
-                vanished.insert(entry.labels.clone());
+                vanished.insert(entry.labels.clone(), entry.about.clone());
             }
         }
         // A target whose scrapes fail with other labels each time must not fill the memory.
@@ -201,7 +218,7 @@ impl SeriesCache {
 
     /// The keys mean nothing any more; the series are alive as they were.
     pub(crate) fn forget_keys(&mut self) {
-        let orphans = self.entries.drain(..).filter(|entry| entry.live).map(|entry| entry.labels);
+        let orphans = self.entries.drain(..).filter(|entry| entry.live).map(|entry| (entry.labels, entry.about));
         let orphans = std::mem::take(&mut self.orphans).into_iter().chain(orphans).collect();
         *self = Self { orphans, ..Self::default() };
     }
@@ -215,6 +232,7 @@ impl SeriesCache {
                 let key = &old.keys[entry.key..entry.key + entry.key_len as usize];
                 let id = self.add(key, entry.labels);
                 self.see(id, entry.timed);
+                self.set_about(id, entry.about);
                 self.entries[id.0 as usize].live = entry.live;
             }
         }
@@ -238,8 +256,8 @@ mod tests {
         names(cache.commit())
     }
 
-    fn names(labels: Vec<Labels>) -> Vec<String> {
-        let mut names: Vec<_> = labels.iter().map(|labels| labels.name().to_owned()).collect();
+    fn names(ended: Vec<Ended>) -> Vec<String> {
+        let mut names: Vec<_> = ended.iter().map(|(labels, _)| labels.name().to_owned()).collect();
         names.sort();
         names
     }

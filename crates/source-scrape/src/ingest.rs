@@ -8,11 +8,13 @@ use corten_signal::samples::{
     Buckets, Counts, Exemplar, Histogram, Metadata, MetricKind, ResetHint, RowExemplar, Sample, SampleValue,
 };
 
-use crate::cache::{Id, SeriesCache};
+use crate::cache::{Ended, Id, SeriesCache};
 use crate::histogram::Limits;
 use crate::names::NameScheme;
 use crate::parse::{About, Family, NO_TIME, ParseError, Point, Series, Sink, Value};
 
+/// Families that are remembered, beyond one for each series.
+const SPARE: usize = 1000;
 /// Samples may be this much ahead of the clock: milliseconds.
 const AHEAD: i64 = 10 * 60 * 1000;
 
@@ -62,6 +64,8 @@ pub(crate) struct Memory {
     pub(crate) cache: SeriesCache,
     /// Since when series count that say so.
     starts: HashMap<Labels, i64>,
+    /// What the last scrapes said of families, by name: the same again is the same allocation.
+    families: HashMap<Arc<str>, Arc<Metadata>>,
     /// Rows of the last scrape.
     pub(crate) rows: usize,
 }
@@ -76,6 +80,7 @@ pub(crate) struct Ingest<'a> {
     pub(crate) time: i64,
     pub(crate) found: Found,
     family: Family,
+    /// What is known of the family; `None` until there is a sample that may belong to it.
     metadata: Option<Arc<Metadata>>,
     /// The first row of the family that is being read.
     family_rows: usize,
@@ -194,12 +199,33 @@ impl<'a> Ingest<'a> {
         }
     }
 
+    /// What is known of a series' family. In most scrapes that is what was known in the last.
+    fn about(&mut self, id: Id, labels: &Labels) -> Option<Arc<Metadata>> {
+        if self.family.name.is_empty() {
+            return None;
+        }
+        let family = self.metadata.get_or_insert_with(|| self.memory.metadata(&self.family));
+        match self.memory.cache.about(id) {
+            Some(known) if Arc::ptr_eq(known, family) => Some(Arc::clone(known)),
+            _ => {
+                let found = self.family.holds(labels.name()).then(|| Arc::clone(family));
+                self.memory.cache.set_about(id, found.clone());
+                found
+            }
+        }
+    }
+
     fn push(&mut self, id: Id, timestamp: i64, start: i64, value: SampleValue, exemplars: Vec<Exemplar>) {
         let labels = self.memory.cache.labels(id).clone();
-        let metadata = self.metadata.as_ref().filter(|_| self.family.holds(labels.name())).cloned();
+        let metadata = self.about(id, &labels);
         let row = u32::try_from(self.found.rows.len()).unwrap_or(u32::MAX);
+        let is_histogram = matches!(value, SampleValue::Histogram(_));
         for mut exemplar in exemplars {
             if exemplar.timestamp == NO_TIME {
+                // One of a native histogram could not be told from its repetition.
+                if is_histogram {
+                    continue;
+                }
                 exemplar.timestamp = timestamp;
             }
             self.found.exemplars.push(RowExemplar { row, exemplar });
@@ -277,12 +303,28 @@ fn zero(of: &Histogram) -> Histogram {
 
 impl Memory {
     /// Drops what is known of series that have ended.
-    pub(crate) fn forget(&mut self, ended: &[Labels]) {
+    pub(crate) fn forget(&mut self, ended: &[Ended]) {
         if !self.starts.is_empty() {
-            for labels in ended {
+            for (labels, _) in ended {
                 self.starts.remove(labels);
             }
         }
+    }
+
+    /// What is known of a family, in the allocation of the last scrape if nothing has changed.
+    fn metadata(&mut self, Family { name, kind, help, unit }: &Family) -> Arc<Metadata> {
+        let same = |known: &Arc<Metadata>| known.kind == *kind && *known.help == **help && *known.unit == **unit;
+        if let Some(known) = self.families.get(name.as_str()).filter(|known| same(known)) {
+            return Arc::clone(known);
+        }
+        // Families of a target with other names each time must not fill the memory.
+        if self.families.len() > self.cache.len() + SPARE {
+            self.families.clear();
+        }
+        let (family, help, unit) = (Arc::<str>::from(name.as_str()), help.as_str().into(), unit.as_str().into());
+        let metadata = Arc::new(Metadata { family: Arc::clone(&family), kind: *kind, help, unit });
+        self.families.insert(family, Arc::clone(&metadata));
+        metadata
     }
 }
 
@@ -292,13 +334,7 @@ impl Sink for Ingest<'_> {
             self.family_rows = self.found.rows.len();
         }
         if self.family.learn(family, about) {
-            let Family { name, kind, help, unit } = &self.family;
-            self.metadata = Some(Arc::new(Metadata {
-                family: name.as_str().into(),
-                kind: *kind,
-                help: help.as_str().into(),
-                unit: unit.as_str().into(),
-            }));
+            self.metadata = None;
         }
         Ok(())
     }
@@ -313,12 +349,14 @@ impl Sink for Ingest<'_> {
             None => self.memory.cache.expected(),
             Some(_) => self.memory.cache.find(point.key),
         };
+        self.found.scraped += 1;
         let id = match (cached, &point.series) {
             (Some(id), _) => id,
             (None, Some(series)) => {
                 if let Value::Float(seconds) = point.value
                     && self.is_created(&series.plain_name()?)
                 {
+                    self.found.scraped -= 1;
                     return self.created(series, seconds);
                 }
                 let labels = self.labels(series)?;
@@ -326,7 +364,6 @@ impl Sink for Ingest<'_> {
             }
             (None, None) => return Err(ParseError::new("a series was expected that is not known")),
         };
-        self.found.scraped += 1;
         self.found.added += 1;
         let timed = own_time.is_some() && !self.rules.track_timestamps;
         if self.memory.cache.see(id, timed) && own_time.is_none() {
@@ -346,7 +383,13 @@ impl Sink for Ingest<'_> {
         let value = match point.value {
             Value::Float(value) => SampleValue::Float(value),
             Value::Histogram(histogram) => match self.rules.histograms.apply(*histogram) {
-                Some(histogram) => SampleValue::Histogram(Arc::new(histogram)),
+                Some(histogram) => {
+                    histogram.validate().map_err(|why| {
+                        let series = self.memory.cache.labels(id);
+                        ParseError(format!("{series} is no histogram: {why}"))
+                    })?;
+                    SampleValue::Histogram(Arc::new(histogram))
+                }
                 None => {
                     self.found.hit = self.found.hit.or(Some(Hit::Buckets));
                     return Ok(());

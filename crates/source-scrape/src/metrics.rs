@@ -10,6 +10,9 @@ pub(crate) const DOCS: &[MetricDoc] = &BOTH;
 /// Seconds.
 const LATENCIES: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
+/// Without buckets: what dashboards divide of a summary is there, its sum and its count.
+const NONE: [f64; 0] = [];
+
 /// What a scraper counts.
 #[derive(Debug, Clone, Metrics)]
 pub(crate) struct Meters {
@@ -84,19 +87,30 @@ pub(crate) struct JobMeters {
     /// Times that targets were taken over from discovery.
     #[metric(name = "prometheus_target_scrape_pool_sync_total", labels = ["scrape_job"])]
     pub(crate) syncs: Counter,
+    /// Time that it took to take targets over, in seconds. (Sum and count; Prometheus has quantiles, too.)
+    #[metric(name = "prometheus_target_sync_length_seconds", labels = ["scrape_job"], buckets = NONE)]
+    pub(crate) sync_length: Histogram,
     /// Discovered targets that cannot be scraped.
     #[metric(name = "prometheus_target_sync_failed_total", labels = ["scrape_job"])]
     pub(crate) sync_failed: Counter,
 }
 
-/// Time between two scrapes of a target.
-pub(crate) fn interval(scope: &Scope, interval: &str) -> Histogram {
-    const BOUNDS: [f64; 12] = [0.01, 0.1, 1.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-    let labels = [("interval", interval)];
-    scope.histogram(
-        "prometheus_target_interval_length_histogram_seconds",
-        "Time between two scrapes, in seconds.",
-        &BOUNDS,
-        &labels,
-    )
+/// Time between two scrapes of a target, under both of Prometheus's names.
+pub(crate) struct Intervals([Histogram; 2]);
+
+impl Intervals {
+    pub(crate) fn new(scope: &Scope, interval: &str) -> Self {
+        const BOUNDS: [f64; 12] = [0.01, 0.1, 1.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+        let register = |name, bounds: &[f64]| {
+            scope.histogram(name, "Time between two scrapes, in seconds.", bounds, &[("interval", interval)])
+        };
+        Self([
+            register("prometheus_target_interval_length_histogram_seconds", &BOUNDS),
+            register("prometheus_target_interval_length_seconds", &NONE),
+        ])
+    }
+
+    pub(crate) fn observe(&self, seconds: f64) {
+        self.0.iter().for_each(|histogram| histogram.observe(seconds));
+    }
 }

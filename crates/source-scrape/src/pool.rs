@@ -11,6 +11,7 @@ use corten_signal::targets::Targets;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::arguments::ScrapeArguments;
 use crate::failures::FailureLog;
@@ -96,6 +97,7 @@ impl Pool {
     /// Scrapes these targets from now on. Those that were scraped already are left alone, those that have gone are
     /// ended, others begin with what `known` knows of them, or anew.
     pub(crate) async fn sync(&mut self, targets: &Targets, mut known: Sessions) {
+        let begun = Instant::now();
         let args = Arc::clone(&self.shared.args);
         let mut wanted: HashMap<Labels, Target> = HashMap::new();
         for discovered in targets {
@@ -141,6 +143,7 @@ impl Pool {
             let reporter = Reporter::new(&session.target.labels, args.extra_metrics);
             session.end(&self.shared, &reporter).await;
         }
+        self.meters.sync_length.observe(begun.elapsed().as_secs_f64());
     }
 
     fn limit(&self, count: usize) {

@@ -5,6 +5,7 @@ use corten_signal::labels::Labels;
 use corten_signal::samples::Samples;
 
 use crate::arguments::ScrapeArguments;
+use crate::cache::Ended;
 use crate::fetch::{FetchError, Fetched};
 use crate::ingest::{Found, Hit, Ingest, Memory, Rules};
 use crate::parse::{Format, HistogramOptions, Protocol, parse};
@@ -77,10 +78,10 @@ fn fail(mut read: Read, memory: &mut Memory, time: i64) -> Read {
     read
 }
 
-fn end(vanished: Vec<Labels>, memory: &mut Memory, time: i64, read: &mut Read) {
+fn end(vanished: Vec<Ended>, memory: &mut Memory, time: i64, read: &mut Read) {
     memory.forget(&vanished);
     memory.rows = read.found.rows.len();
-    read.found.rows.extend(vanished.into_iter().map(|labels| stale(labels, time)));
+    read.found.rows.extend(vanished.into_iter().map(|ended| stale(ended, time)));
 }
 
 /// Reads the expositions of one target, one after the other, without scraping: for programs that have them from

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use corten_signal::labels::{Labels, NAME};
 use corten_signal::samples::{Metadata, MetricKind, STALE, Sample, SampleValue};
 
+use crate::cache::Ended;
+
 /// Name, unit and help, in the order of the values of a [`Report`].
 const SERIES: [(&str, &str, &str); 8] = [
     ("up", "targets", "Health of the scrape target: 1 if it is up, 0 if the scrape failed."),
@@ -79,11 +81,13 @@ impl Reporter {
 
     /// The rows that end the series.
     pub(crate) fn end(&self, timestamp: i64, rows: &mut Vec<Sample>) {
-        rows.extend(self.series.iter().map(|(labels, _)| stale(labels.clone(), timestamp)));
+        rows.extend(
+            self.series.iter().map(|(labels, about)| stale((labels.clone(), Some(Arc::clone(about))), timestamp)),
+        );
     }
 }
 
 /// The row that ends a series.
-pub(crate) fn stale(labels: Labels, timestamp: i64) -> Sample {
-    Sample { labels, timestamp, start: 0, value: SampleValue::Float(STALE), metadata: None }
+pub(crate) fn stale((labels, metadata): Ended, timestamp: i64) -> Sample {
+    Sample { labels, timestamp, start: 0, value: SampleValue::Float(STALE), metadata }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use corten_component::Consume;
-use corten_component::metrics::Histogram;
 use corten_signal::labels::NAME;
 use corten_signal::samples::{MetricKind, RowExemplar, Sample, Samples};
 use tokio::sync::watch;
@@ -12,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::duration;
 use crate::ingest::{Hit, Memory};
-use crate::metrics;
+use crate::metrics::Intervals;
 use crate::pool::Shared;
 use crate::read::Read;
 use crate::report::{Report, Reporter, stale};
@@ -91,7 +90,7 @@ impl Session {
     pub(crate) async fn run(mut self, shared: Arc<Shared>, mut orders: watch::Receiver<Order>) -> Self {
         let target = Arc::clone(&self.target);
         let reporter = Reporter::new(&target.labels, shared.args.extra_metrics);
-        let intervals = metrics::interval(&shared.scope, &duration::text(target.interval));
+        let intervals = Intervals::new(&shared.scope, &duration::text(target.interval));
         let interval = nanos(target.interval).max(1);
         let now = wall_clock();
         let wait = (nanos(target.offset()) - now % interval).rem_euclid(interval);
@@ -125,7 +124,7 @@ impl Session {
         &mut self,
         shared: &Arc<Shared>,
         reporter: &Reporter,
-        intervals: &Histogram,
+        intervals: &Intervals,
         time: i64,
         orders: &mut watch::Receiver<Order>,
     ) -> bool {
@@ -233,7 +232,7 @@ impl Session {
         let time = millis(wall_clock());
         let (vanished, _) = self.memory.cache.fail();
         self.memory.forget(&vanished);
-        let mut rows: Vec<Sample> = vanished.into_iter().map(|labels| stale(labels, time)).collect();
+        let mut rows: Vec<Sample> = vanished.into_iter().map(|ended| stale(ended, time)).collect();
         reporter.end(time, &mut rows);
         shared.forward(rows, Vec::new()).await;
     }

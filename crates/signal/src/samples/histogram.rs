@@ -90,6 +90,75 @@ impl Histogram {
             Counts::Float { count, .. } => *count,
         }
     }
+
+    /// Whether it can be: whoever stores histograms refuses others, and perhaps all that came with them.
+    ///
+    /// # Errors
+    /// What contradicts what.
+    pub fn validate(&self) -> Result<(), String> {
+        let is_custom = self.schema == CUSTOM_BUCKETS;
+        if !is_custom && !(-4..=8).contains(&self.schema) {
+            return Err(format!("there is no schema {}", self.schema));
+        }
+        match &self.counts {
+            Counts::Integer { count, zero, positive, negative } => {
+                let sides = whole(positive)?.checked_add(whole(negative)?).and_then(|sum| sum.checked_add(*zero));
+                let sum = sides.ok_or("the buckets hold more than can be counted")?;
+                // Observations that are no number are counted, and in no bucket.
+                let agrees = if self.sum.is_nan() { sum <= *count } else { sum == *count };
+                if !agrees {
+                    return Err(format!("{sum} observations are in buckets, and the count is {count}"));
+                }
+                self.own_boundaries(is_custom, *zero == 0, &positive.spans, &negative.spans)
+            }
+            Counts::Float { count, zero, positive, negative } => {
+                // How much is in the buckets says nothing here: fractions add up with errors.
+                let all = [positive, negative].into_iter().flat_map(|side| &side.values).chain([count, zero]);
+                if all.into_iter().any(|value| *value < 0.0) {
+                    return Err("a count is negative".to_owned());
+                }
+                if !positive.is_consistent() || !negative.is_consistent() {
+                    return Err("spans and buckets do not fit each other".to_owned());
+                }
+                self.own_boundaries(is_custom, *zero == 0.0, &positive.spans, &negative.spans)
+            }
+        }
+    }
+
+    fn own_boundaries(&self, own: bool, no_zero: bool, positive: &[Span], negative: &[Span]) -> Result<(), String> {
+        let wrong = |what: &str| Err(what.to_owned());
+        if !own {
+            return if self.custom_values.is_empty() { Ok(()) } else { wrong("boundaries without their schema") };
+        }
+        if !no_zero || self.zero_threshold != 0.0 || !negative.is_empty() {
+            return wrong("boundaries of its own, and a zero bucket or negative ones");
+        }
+        if !self.custom_values.iter().all(|bound| bound.is_finite()) {
+            return wrong("a boundary that is no number");
+        }
+        if !self.custom_values.is_sorted_by(|a, b| a < b) {
+            return wrong("boundaries that do not grow");
+        }
+        if positive.iter().any(|span| span.offset < 0) {
+            return wrong("a bucket below the first");
+        }
+        let end: i64 = positive.iter().map(|span| i64::from(span.offset) + i64::from(span.length)).sum();
+        // One above the last boundary.
+        if end > self.custom_values.len() as i64 + 1 { wrong("more buckets than boundaries") } else { Ok(()) }
+    }
+}
+
+/// How many observations whole buckets hold.
+fn whole(buckets: &Buckets<i64>) -> Result<u64, String> {
+    if !buckets.is_consistent() {
+        return Err("spans and buckets do not fit each other".to_owned());
+    }
+    let (mut here, mut sum) = (0i64, 0u64);
+    for delta in &buckets.values {
+        here = here.checked_add(*delta).filter(|here| *here >= 0).ok_or("a count is negative")?;
+        sum = sum.checked_add(here.unsigned_abs()).ok_or("the buckets hold more than can be counted")?;
+    }
+    Ok(sum)
 }
 
 impl<N> Buckets<N> {
@@ -125,5 +194,52 @@ mod tests {
         assert_eq!(buckets.iter().map(|(at, value)| (at, *value)).collect::<Vec<_>>(), [(-2, 1), (-1, 2), (3, 3)]);
         let short = Buckets { values: vec![1], ..buckets };
         assert!(!short.is_consistent());
+    }
+
+    fn integer(deltas: &[i64], count: u64) -> Histogram {
+        let spans = vec![Span { offset: 0, length: u32::try_from(deltas.len()).unwrap() }];
+        let positive = Buckets { spans, values: deltas.to_vec() };
+        let counts = Counts::Integer { count, zero: 1, positive, negative: Buckets::default() };
+        let (custom_values, reset_hint) = (Vec::new(), ResetHint::Unknown);
+        Histogram { schema: 3, zero_threshold: 0.001, sum: 1.0, counts, custom_values, reset_hint }
+    }
+
+    #[test]
+    fn counts_that_contradict_each_other_are_found() {
+        assert_eq!(integer(&[2, 1, -3], 6).validate(), Ok(()));
+        for wrong in [integer(&[2, 1, -3], 7), integer(&[2, -3], 3), integer(&[i64::MAX, 1], 1)] {
+            assert!(wrong.validate().is_err(), "{wrong:?}");
+        }
+        // Observations of something that is no number are in no bucket.
+        assert!(Histogram { sum: f64::NAN, ..integer(&[2], 9) }.validate().is_ok());
+        assert!(Histogram { sum: f64::NAN, ..integer(&[2], 2) }.validate().is_err());
+        assert!(Histogram { schema: 9, ..integer(&[2], 3) }.validate().is_err());
+        assert!(Histogram { custom_values: vec![1.0], ..integer(&[2], 3) }.validate().is_err());
+    }
+
+    #[test]
+    fn fractions_are_not_summed_up() {
+        let float = |value, length| {
+            let positive = Buckets { spans: vec![Span { offset: 0, length }], values: vec![value] };
+            let counts = Counts::Float { count: 1.0, zero: 0.0, positive, negative: Buckets::default() };
+            Histogram { counts, ..integer(&[], 1) }.validate().is_ok()
+        };
+        assert!(float(0.5, 1) && float(2.0, 1));
+        assert!(!float(-0.5, 1) && !float(0.5, 2));
+    }
+
+    #[test]
+    fn boundaries_of_its_own_have_rules_of_their_own() {
+        let own = |offset, bounds: &[f64]| {
+            let positive = Buckets { spans: vec![Span { offset, length: 2 }], values: vec![1, 0] };
+            let counts = Counts::Integer { count: 2, zero: 0, positive, negative: Buckets::default() };
+            let custom_values = bounds.to_vec();
+            Histogram { schema: CUSTOM_BUCKETS, zero_threshold: 0.0, custom_values, counts, ..integer(&[], 1) }
+        };
+        assert_eq!(own(0, &[1.0]).validate(), Ok(()));
+        for (offset, bounds) in [(0, &[][..]), (1, &[1.0]), (-1, &[1.0]), (0, &[2.0, 1.0]), (0, &[f64::INFINITY])] {
+            assert!(own(offset, bounds).validate().is_err(), "{offset} {bounds:?}");
+        }
+        assert!(Histogram { zero_threshold: 1.0, ..own(0, &[1.0]) }.validate().is_err());
     }
 }

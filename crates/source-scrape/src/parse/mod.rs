@@ -32,7 +32,7 @@ use corten_signal::samples::{Exemplar, Histogram, MetricKind};
 pub use family::Family;
 pub use format::{Format, Protocol};
 pub use nhcb::Converting;
-pub use number::{float_label, parse_float};
+pub use number::{NAN, float_label, parse_float};
 pub use protobuf::HistogramOptions;
 
 /// A body is not what its format allows, or the sink does not want it.
@@ -125,12 +125,12 @@ pub fn parse(format: Format, body: &[u8], options: HistogramOptions, sink: &mut 
         (Format::Text, false) => text::parse(body, sink),
         (Format::OpenMetrics, false) => openmetrics::parse(body, sink),
         (Format::Text, true) => {
-            let mut sink = Converting::new(sink, options.keep_classic);
+            let mut sink = Converting::new(sink, options);
             text::parse(body, &mut sink)?;
             sink.finish()
         }
         (Format::OpenMetrics, true) => {
-            let mut sink = Converting::new(sink, options.keep_classic);
+            let mut sink = Converting::new(sink, options);
             openmetrics::parse(body, &mut sink)?;
             sink.finish()
         }

@@ -6,7 +6,7 @@ use corten_signal::labels::Labels;
 use corten_signal::samples::{Buckets, CUSTOM_BUCKETS, Counts, Exemplar, Histogram, MetricKind, ResetHint, Span};
 
 use super::family::{Part, part};
-use super::{About, Family, ParseError, Point, Series, Sink, Value, parse_float};
+use super::{About, Family, HistogramOptions, ParseError, Point, Series, Sink, Value, parse_float};
 use crate::histogram::compact;
 
 /// The counts of a classic histogram as they are collected.
@@ -95,7 +95,7 @@ impl Classic {
 /// A sink that converts on the way to another.
 pub struct Converting<'s, S> {
     to: &'s mut S,
-    keep_classic: bool,
+    options: HistogramOptions,
     family: Family,
     group: Option<Group>,
 }
@@ -111,9 +111,9 @@ struct Group {
 }
 
 impl<'s, S: Sink> Converting<'s, S> {
-    /// To this sink; `keep_classic` lets the classic series pass, too.
-    pub fn new(to: &'s mut S, keep_classic: bool) -> Self {
-        Self { to, keep_classic, family: Family::default(), group: None }
+    /// To this sink.
+    pub fn new(to: &'s mut S, options: HistogramOptions) -> Self {
+        Self { to, options, family: Family::default(), group: None }
     }
 
     /// Tells what has been collected last.
@@ -155,7 +155,7 @@ impl<'s, S: Sink> Converting<'s, S> {
         let mut labels = series.plain_labels(MetricKind::Unknown)?;
         labels.push((corten_signal::labels::NAME.into(), base.into()));
         let same = Labels::from_pairs(labels) == group.labels;
-        if same {
+        if same && self.options.starts {
             group.start = (seconds * 1000.0) as i64;
         }
         Ok(same)
@@ -211,10 +211,10 @@ impl<S: Sink> Sink for Converting<'_, S> {
 
     fn sample(&mut self, mut point: Point<'_>) -> Result<(), ParseError> {
         if self.begins(&point)? {
-            return Ok(());
+            return if self.options.starts { Ok(()) } else { self.to.sample(point) };
         }
         if self.collect(&mut point)? {
-            return if self.keep_classic { self.to.sample(point) } else { Ok(()) };
+            return if self.options.keep_classic { self.to.sample(point) } else { Ok(()) };
         }
         self.finish()?;
         self.to.sample(point)

@@ -9,7 +9,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::messages::{BucketSpan, LabelPair, Metric, ProtoExemplar, ProtoHistogram};
 use super::nhcb::Classic;
-use super::number::float_label;
+use super::number::{NAN, float_label};
 use super::{About, NO_TIME, ParseError, Point, Series, Sink, Value};
 use crate::histogram::compact;
 
@@ -22,6 +22,8 @@ pub struct HistogramOptions {
     pub keep_classic: bool,
     /// Make classic histograms native ones with buckets of their own.
     pub convert_classic: bool,
+    /// Series that end in `_created` say since when the others count, and are no samples themselves.
+    pub starts: bool,
 }
 
 /// A family without its metrics.
@@ -240,7 +242,7 @@ impl<S: Sink> Teller<'_, '_, S> {
         exemplars: Vec<Exemplar>,
     ) -> Result<(), ParseError> {
         // No NaN of a stranger may pass for a marker of staleness.
-        let value = if value.is_nan() { f64::NAN } else { value };
+        let value = if value.is_nan() { NAN } else { value };
         self.point(ending, more, Value::Float(value), start, exemplars)
     }
 
@@ -336,7 +338,7 @@ fn native(from: &ProtoHistogram, is_gauge: bool) -> Result<Histogram, String> {
         schema: from.schema,
         zero_threshold: from.zero_threshold,
         // A marker of staleness is not for strangers to send.
-        sum: if from.sum.is_nan() { f64::NAN } else { from.sum },
+        sum: if from.sum.is_nan() { NAN } else { from.sum },
         counts,
         custom_values: Vec::new(),
         reset_hint: if is_gauge { ResetHint::Gauge } else { ResetHint::Unknown },

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use corten_signal::labels::Labels;
-use corten_signal::samples::{SampleValue, Samples};
+use corten_signal::samples::{MetricKind, SampleValue, Samples};
 use corten_source_scrape::{NameScheme, Reader, ScrapeArguments};
 
 use proptest::prelude::*;
@@ -112,6 +112,56 @@ fn classic_histograms_become_native_ones() {
     let samples = read(&mut last, at_end, "text/plain");
     let SampleValue::Histogram(histogram) = &samples.rows()[0].value else { panic!("a histogram") };
     assert_eq!((histogram.count(), histogram.custom_values.as_slice()), (3.0, &[1.0][..]));
+}
+
+#[test]
+fn times_of_creation_are_samples_unless_they_are_wanted_as_times() {
+    let body = "# TYPE h histogram\nh_bucket{le=\"1.0\"} 2\nh_created 0.25\nh_bucket{le=\"+Inf\"} 3\nh_sum 4\nh_count 3\n\
+        # EOF\n";
+    let convert = |args: &mut ScrapeArguments| args.convert_classic_histograms_to_nhcb = true;
+    assert_eq!(rows(convert, body, OPENMETRICS), "h_created{job=\"j\"} 0.25\nh{job=\"j\"} histogram of 3\n");
+    let mut timed = reader(|args| {
+        convert(args);
+        args.start_timestamp_zero_ingestion = true;
+    });
+    let samples = read(&mut timed, body, OPENMETRICS);
+    assert_eq!(
+        samples.rows().iter().map(|row| (row.timestamp, row.start)).collect::<Vec<_>>(),
+        [(250, 0), (1000, 250)]
+    );
+}
+
+#[test]
+fn exemplars_of_native_histograms_need_a_time() {
+    let body = |time: &str| {
+        format!(
+            "# TYPE h histogram\nh_bucket{{le=\"1.0\"}} 2 # {{id=\"x\"}} 0.5{time}\nh_bucket{{le=\"+Inf\"}} 3\nh_sum 4\n\
+             h_count 3\n# EOF\n"
+        )
+    };
+    let count =
+        |change: fn(&mut ScrapeArguments), time| read(&mut reader(change), &body(time), OPENMETRICS).exemplars().len();
+    let convert = |args: &mut ScrapeArguments| args.convert_classic_histograms_to_nhcb = true;
+    assert_eq!([count(|_| {}, ""), count(|_| {}, " 1")], [1, 1]);
+    assert_eq!([count(convert, ""), count(convert, " 1")], [0, 1]);
+}
+
+#[test]
+fn what_ends_keeps_its_type() {
+    let mut reader = reader(|_| {});
+    read(&mut reader, "# HELP a Text\n# TYPE a counter\na 1\nb 1\n", "text/plain");
+    let ended = read(&mut reader, "c 1\n", "text/plain");
+    let mut about: Vec<_> = ended.rows().iter().filter(|row| row.value.is_stale()).collect();
+    about.sort_by_key(|row| row.labels.name().to_owned());
+    let kinds: Vec<_> = about.iter().map(|row| row.metadata.as_ref().map(|about| about.kind)).collect();
+    assert_eq!(kinds, [Some(MetricKind::Counter), None]);
+    // The same text again is the same allocation, whatever came in between.
+    let about = |samples: &Samples| samples.rows()[0].metadata.clone().unwrap();
+    let body = "# HELP a Text\n# TYPE a counter\na 1\n# TYPE b gauge\nb 1\n";
+    let (first, second) = (read(&mut reader, body, "text/plain"), read(&mut reader, body, "text/plain"));
+    assert!(std::sync::Arc::ptr_eq(&about(&first), &about(&second)));
+    let other = read(&mut reader, "# HELP a Other\n# TYPE a counter\na 1\n", "text/plain");
+    assert_eq!(&*about(&other).help, "Other");
 }
 
 #[test]

@@ -22,9 +22,9 @@ async fn what_goes_beyond_a_limit_fails_whole() {
     let body = "a 1\nb{l=\"long value\"} 2\nc 3\n";
     for (limit, metric, scraped, size) in [
         ("sample_limit = 2", "prometheus_target_scrapes_exceeded_sample_limit_total", "3", body.len()),
-        ("label_limit = 3", "prometheus_target_scrape_pool_exceeded_label_limits_total", "1", body.len()),
-        ("label_name_length_limit = 7", "prometheus_target_scrape_pool_exceeded_label_limits_total", "0", body.len()),
-        ("label_value_length_limit = 9", "prometheus_target_scrape_pool_exceeded_label_limits_total", "1", body.len()),
+        ("label_limit = 3", "prometheus_target_scrape_pool_exceeded_label_limits_total", "2", body.len()),
+        ("label_name_length_limit = 7", "prometheus_target_scrape_pool_exceeded_label_limits_total", "1", body.len()),
+        ("label_value_length_limit = 9", "prometheus_target_scrape_pool_exceeded_label_limits_total", "2", body.len()),
     ] {
         let (rows, counted) = once(limit, body, metric).await;
         assert_eq!(values(&rows, "up"), ["0"], "{limit}: {}", text(&rows));
