@@ -7,3 +7,4 @@ mod formats;
 mod life;
 mod limits;
 mod requests;
+mod security;
