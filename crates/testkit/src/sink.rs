@@ -37,6 +37,8 @@ pub enum Answer {
     Partial(i64, String),
     /// This status, and the headers of remote write 2.0: so many samples, histograms and exemplars were written.
     Written(u16, [usize; 3]),
+    /// 200, after this time.
+    Late(Duration),
     /// Never.
     Hang,
 }
@@ -298,8 +300,10 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         state.take(received);
         (answer, written)
     };
-    if answer == Answer::Hang {
-        std::future::pending::<()>().await;
+    match answer {
+        Answer::Hang => std::future::pending().await,
+        Answer::Late(time) => tokio::time::sleep(time).await,
+        _ => {}
     }
     let mut response = if grpc { grpc_response(&answer) } else { http_response(&answer, json) };
     for (what, count) in ["samples", "histograms", "exemplars"].iter().zip(written.into_iter().flatten()) {
@@ -318,7 +322,7 @@ fn http_response(answer: &Answer, json: bool) -> Response<Body> {
         ),
         Answer::Partial(rejected, why) => (200, partial(*rejected, why)),
         Answer::Ok if json => (200, br#"{"partialSuccess":{}}"#.to_vec()),
-        Answer::Ok | Answer::Hang => (200, Vec::new()),
+        Answer::Ok | Answer::Late(_) | Answer::Hang => (200, Vec::new()),
     };
     let mut response = Response::new(Full::from(body).boxed());
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -334,7 +338,7 @@ fn grpc_response(answer: &Answer) -> Response<Body> {
     let (code, message) = match answer {
         Answer::Status(code, _) => (*code, None),
         Answer::Partial(rejected, why) => (0, Some(partial(*rejected, why))),
-        Answer::Ok | Answer::Hang | Answer::Written(..) => (0, Some(Vec::new())),
+        Answer::Ok | Answer::Late(_) | Answer::Hang | Answer::Written(..) => (0, Some(Vec::new())),
     };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(code));

@@ -118,7 +118,7 @@ impl Endpoint {
     pub(crate) fn address(&self) -> Result<Uri, Invalid> {
         let help = "an address has a scheme, a host and a path: \"http://localhost:9090/api/v1/write\"";
         let wrong = |why: &str| Err(Invalid::at("url", format!("{:?} {why}", self.url)).with_help(help));
-        if !self.url.starts_with("http://") && !self.url.starts_with("https://") {
+        if !self.url.contains("://") {
             return wrong("does not begin with http:// or https://");
         }
         let Ok(uri) = self.url.parse::<Uri>() else { return wrong("is not an address") };
@@ -130,6 +130,12 @@ impl Endpoint {
             Some(_) => Ok(uri),
             None => wrong("has no host"),
         }
+    }
+
+    /// Whether samples can be sent there. Others accept any scheme, so that a file with another one loads: its samples
+    /// wait.
+    pub(crate) fn is_http(&self) -> bool {
+        self.address().is_ok_and(|address| matches!(address.scheme_str(), Some("http" | "https")))
     }
 
     fn validate(&self) -> Result<(), Invalid> {
@@ -332,6 +338,8 @@ mod tests {
             let invalid = endpoint(|endpoint| endpoint.url = url.to_owned()).unwrap_err();
             assert!(invalid.message.contains(part) && !invalid.message.contains("pw@"), "{url}: {invalid:?}");
         }
+        let other = Endpoint { url: "tcp://localhost:9090".to_owned(), ..Endpoint::default() };
+        assert!(other.check().is_ok() && !other.is_http());
     }
 
     #[test]

@@ -49,6 +49,8 @@ struct Entry {
 pub(super) struct Batch {
     protocol: Protocol,
     series: Vec<u8>,
+    /// The same once it is complete.
+    sealed: Bytes,
     symbols: RequestSymbols,
     entries: Vec<Entry>,
     counts: Counts,
@@ -61,6 +63,7 @@ impl Batch {
         Self {
             protocol,
             series: Vec::new(),
+            sealed: Bytes::new(),
             symbols: RequestSymbols::default(),
             entries: Vec::new(),
             counts: Counts::default(),
@@ -87,7 +90,10 @@ impl Batch {
 
     /// Bytes of memory, about.
     pub(super) fn memory(&self) -> usize {
-        self.series.capacity() + self.symbols.encoded().len() + self.entries.capacity() * size_of::<Entry>()
+        self.series.capacity()
+            + self.sealed.len()
+            + self.symbols.encoded().len()
+            + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// The latest time, in milliseconds since 1970.
@@ -164,17 +170,23 @@ impl Batch {
     /// No more rows come.
     pub(super) fn finish(&mut self) {
         self.symbols.finish();
-        self.series.shrink_to_fit();
+        self.seal();
         self.entries.shrink_to_fit();
     }
 
+    fn seal(&mut self) {
+        if !self.series.is_empty() {
+            self.series.shrink_to_fit();
+            self.sealed = std::mem::take(&mut self.series).into();
+        }
+    }
+
     /// The body, uncompressed, in parts.
-    pub(super) fn body(&self) -> Vec<Bytes> {
+    pub(super) fn body(&mut self) -> Vec<Bytes> {
+        self.seal();
         match self.protocol {
-            Protocol::V1 => vec![Bytes::copy_from_slice(&self.series)],
-            Protocol::V2 => {
-                vec![Bytes::copy_from_slice(self.symbols.encoded()), Bytes::copy_from_slice(&self.series)]
-            }
+            Protocol::V1 => vec![self.sealed.clone()],
+            Protocol::V2 => vec![Bytes::copy_from_slice(self.symbols.encoded()), self.sealed.clone()],
         }
     }
 
@@ -196,11 +208,12 @@ impl Batch {
 
     fn part(&self, wanted: impl Fn(usize, &Entry) -> bool) -> Self {
         let mut part = Self { symbols: self.symbols.clone(), ..Self::new(self.protocol, self.replayed) };
+        let series: &[u8] = if self.series.is_empty() { &self.sealed } else { &self.series };
         let mut start = 0;
         for (at, entry) in self.entries.iter().enumerate() {
             let end = entry.end as usize;
             if wanted(at, entry) {
-                part.series.extend_from_slice(self.series.get(start..end).unwrap_or_default());
+                part.series.extend_from_slice(series.get(start..end).unwrap_or_default());
                 let end = u32::try_from(part.series.len()).unwrap_or(u32::MAX);
                 part.counts.add(entry);
                 part.entries.push(Entry { end, ..*entry });
@@ -215,15 +228,16 @@ impl Batch {
         if self.protocol == Protocol::V1 {
             return;
         }
+        self.seal();
         let mut bytes = self.symbols.encoded().to_vec();
-        bytes.extend_from_slice(&self.series);
+        bytes.extend_from_slice(&self.sealed);
         // What this process has encoded reads back.
         let Ok(request) = v2::Request::decode(bytes.as_slice()) else { return };
         let text = |at: u32| request.symbols.get(at as usize).cloned().unwrap_or_default();
         let labels = |refs: &[u32]| -> Vec<v1::Label> {
             refs.chunks_exact(2).map(|pair| v1::Label { name: text(pair[0]), value: text(pair[1]) }).collect()
         };
-        let mut series = Vec::with_capacity(self.series.len() * 2);
+        let mut series = Vec::with_capacity(bytes.len() * 2);
         for (entry, old) in self.entries.iter_mut().zip(&request.timeseries) {
             let exemplar = |e: &v2::Exemplar| v1::Exemplar {
                 labels: labels(&e.labels_refs),
@@ -242,7 +256,8 @@ impl Batch {
             entry.metadata = false;
         }
         self.counts.metadata = 0;
-        (self.series, self.symbols, self.protocol) = (series, RequestSymbols::default(), Protocol::V1);
+        self.sealed = series.into();
+        (self.symbols, self.protocol) = (RequestSymbols::default(), Protocol::V1);
     }
 }
 

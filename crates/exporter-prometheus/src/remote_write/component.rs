@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use corten_component::metrics::{MetricDoc, Metrics};
-use corten_component::{BuildContext, BuildError, Component, RunContext, RunError};
+use corten_component::{BuildContext, BuildError, Component, Note, RunContext, RunError};
 use corten_delivery::log::directory_name;
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use super::door::{Door, Open, Shared};
 use super::endpoint::{Around, Endpoint, Plan};
 use super::faults::Reports;
 use super::metrics::{self, DoorMetrics};
+use super::scaling;
 use super::sender::Connection;
 
 /// Whatever `truncate_frequency` says, memory is looked at as often as this.
@@ -48,6 +49,15 @@ impl Component for RemoteWrite {
     type Exports = RemoteWriteExports;
     type Carry = Carry;
 
+    fn notes(args: &RemoteWriteArguments) -> Vec<Note> {
+        let other = args.endpoint.iter().filter(|endpoint| !endpoint.is_http());
+        let note = |endpoint: &super::arguments::Endpoint| {
+            let message = format!("{:?} is neither http:// nor https://: nothing can be sent there", endpoint.url);
+            Note { caution: true, ..Note::new(["endpoint.url"], message) }
+        };
+        other.map(note).collect()
+    }
+
     async fn build(
         args: Arc<RemoteWriteArguments>,
         cx: &mut BuildContext<'_>,
@@ -70,6 +80,7 @@ impl Component for RemoteWrite {
             families: Arc::clone(&shared.families),
             reports: Reports::new(cx.health().clone()),
             corruptions: shared.metrics.corruptions.clone(),
+            look_every: scaling::INTERVAL,
         };
         let wanted: Vec<Plan> = self.plans.iter().map(|(plan, _)| plan.clone()).collect();
         let mut kept: HashMap<PathBuf, Arc<Endpoint>> = HashMap::new();

@@ -13,7 +13,6 @@ use super::arguments::Protocol;
 use super::batch::Counts;
 use super::ledger::Reason;
 use super::record::{Record, Row, Value};
-use super::scaling::INTERVAL;
 use super::sender::{KIND, Sender};
 use super::series::Cache;
 use super::shard::Shards;
@@ -22,7 +21,7 @@ use super::shard::Shards;
 const CHUNK: usize = 128 << 10;
 
 /// Between rows, others get their turn.
-const ROWS_AT_ONCE: usize = 512;
+const ROWS_AT_ONCE: u64 = 512;
 
 /// How often series that have ended are looked for.
 const FORGET_EVERY: u32 = 30;
@@ -55,7 +54,7 @@ impl Dispatch {
         sender.metrics.shards_desired.set(least);
         sender.metrics.shard_capacity.set(queue.capacity as f64);
         sender.metrics.max_samples_per_send.set(queue.max_samples_per_send as f64);
-        let mut tick = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
+        let mut tick = tokio::time::interval_at(Instant::now() + sender.scaling.interval, sender.scaling.interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             shards: Shards::start(sender, usize::try_from(queue.min_shards).unwrap_or(1)),
@@ -134,16 +133,21 @@ impl Dispatch {
         if let Some(record) = Record::read(payload) {
             let oldest = self.sender.oldest();
             let mut highest = 0;
-            for (at, row) in record.rows().take(usize::try_from(count).unwrap_or(usize::MAX)).enumerate() {
+            let mut rows = record.rows();
+            while left > 0 {
+                let Some(row) = rows.next() else { break };
                 left -= 1;
                 highest = highest.max(row.timestamp);
                 self.row((seq, replayed), &row, oldest).await?;
-                if at % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+                if left.is_multiple_of(ROWS_AT_ONCE) {
                     tokio::task::yield_now().await;
                 }
             }
             let seconds = highest as f64 / 1000.0;
-            self.sender.scaling.came(count, seconds);
+            // What came in this life of the process was counted when it came.
+            if replayed {
+                self.sender.scaling.came(count, seconds);
+            }
             if seconds > self.sender.metrics.highest_enqueued.get() {
                 self.sender.metrics.highest_enqueued.set(seconds.floor());
             }
@@ -194,7 +198,7 @@ impl Dispatch {
         }
     }
 
-    /// Ten seconds have passed.
+    /// Time to look at what has become of memory and of the rates.
     async fn ticked(&mut self) -> Result<(), Stopped> {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(FORGET_EVERY) {

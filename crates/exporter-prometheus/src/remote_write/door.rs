@@ -140,19 +140,19 @@ impl Open {
                 let metadata = row.metadata.as_ref().filter(|_| honored);
                 writer.push(row, metadata, exemplars.into_iter());
                 if writer.count() >= RECORD_ROWS || writer.len() >= RECORD_BYTES {
-                    self.write(std::mem::take(&mut writer), settlement);
+                    self.write(std::mem::take(&mut writer), highest, settlement);
                 }
             }
             metrics.active_series.set(series.samples.len() as f64);
         }
-        self.write(writer, settlement);
+        self.write(writer, highest, settlement);
         let seconds = (highest as f64 / 1000.0).floor();
         if seconds > metrics.highest_in.get() {
             metrics.highest_in.set(seconds);
         }
     }
 
-    fn write(&self, writer: Writer, settlement: &Arc<Settlement>) {
+    fn write(&self, writer: Writer, highest: i64, settlement: &Arc<Settlement>) {
         let rows = writer.count();
         if rows == 0 {
             return;
@@ -162,7 +162,7 @@ impl Open {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         for endpoint in &self.endpoints {
-            endpoint.append(rows, &payload, time, settlement);
+            endpoint.append((rows, highest), &payload, time, settlement);
         }
     }
 }
@@ -191,8 +191,11 @@ impl Series {
             return false;
         }
         let new = (exemplar.timestamp, exemplar.value.to_bits(), exemplar.labels.hash_value());
+        // One without a time of its own got its sample's: shown again, it is the same one.
+        let is_timeless = exemplar.timestamp == row.timestamp;
         match self.exemplars.get_mut(&row.labels) {
-            Some(last) if *last == new || last.0 > new.0 => false,
+            Some(last) if last.0 > new.0 => false,
+            Some(last) if (last.1, last.2) == (new.1, new.2) && (is_timeless || last.0 == new.0) => false,
             Some(last) => {
                 *last = new;
                 true

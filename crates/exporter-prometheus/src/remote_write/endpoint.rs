@@ -74,6 +74,8 @@ pub(super) struct Around {
     pub(super) families: Arc<Families>,
     pub(super) reports: Reports,
     pub(super) corruptions: corten_component::metrics::Counter,
+    /// How often each looks whether it has as many shards as it needs.
+    pub(super) look_every: Duration,
 }
 
 /// A running endpoint. Dropped, it stops; what it has not sent stays on disk.
@@ -99,6 +101,7 @@ impl Endpoint {
             ledger: Ledger::new(&around.scope, &plan.law()),
             dropped,
             faults: around.reports.of(&plan.name),
+            look_every: around.look_every,
         };
         let sender = Arc::new(Sender::new(plan.args.clone(), connection, parts));
         let (stop, stopped) = watch::channel(None);
@@ -129,10 +132,18 @@ impl Endpoint {
         let _ = self.tried.clone().wait_for(|tried| *tried).await;
     }
 
-    /// Takes a record of so many samples.
-    pub(super) fn append(&self, samples: u32, payload: &Bytes, time: u64, settlement: &Arc<Settlement>) {
+    /// Takes a record of so many samples, the latest of this time in milliseconds since 1970.
+    pub(super) fn append(
+        &self,
+        (samples, highest): (u32, i64),
+        payload: &Bytes,
+        time: u64,
+        settlement: &Arc<Settlement>,
+    ) {
         let ledger = &self.sender.ledger;
         ledger.accept(u64::from(samples));
+        // Here and not where it is read back: a server that is too slow holds up the reading, too.
+        self.sender.scaling.came(u64::from(samples), highest as f64 / 1000.0);
         let bytes = payload.len();
         let Some(log) = self.sender.log.get() else { return ledger.unwritten(u64::from(samples), Reason::DiskFull) };
         if self.unwritten.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_UNWRITTEN {
@@ -284,4 +295,95 @@ async fn open(plan: &Plan, around: &Around) -> Result<(Arc<Log>, u64), OpenError
         tracing::info!(endpoint = plan.name, samples, "samples from before are sent first");
     }
     Ok((log, samples))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use corten_component::metrics::Registry;
+    use corten_component::{Consume, Health, NodeId};
+    use corten_signal::labels::Labels;
+    use corten_signal::samples::{Sample, SampleValue, Samples};
+    use corten_testkit::{Answer, Sink, eventually};
+
+    use super::super::door::{Door, Open, Shared};
+    use super::super::metrics::DoorMetrics;
+    use super::*;
+
+    const SERIES: usize = 20;
+
+    /// Of all series one sample each, of this time.
+    fn round(time: i64) -> Samples {
+        let row = |number: usize| {
+            let labels = Labels::from_pairs([("__name__", "m"), ("n", &number.to_string())]);
+            Sample { labels, timestamp: time, start: 0, value: SampleValue::Float(time as f64), metadata: None }
+        };
+        Samples::new((0..SERIES).map(row).collect())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn shards_come_and_go_under_load_and_every_series_stays_in_order() {
+        let (sink, directory) = (Sink::start(), tempfile::tempdir().unwrap());
+        let mut args = arguments::Endpoint { url: format!("{}/api/v1/write", sink.url()), ..Default::default() };
+        let queue = &mut args.queue_config;
+        (queue.max_shards, queue.max_samples_per_send, queue.capacity) = (8, 10, 20);
+        queue.batch_send_deadline = Duration::from_millis(5);
+        let registry = Registry::new();
+        let scope = registry.node(&NodeId::root("prometheus.remote_write.x"));
+        let shared = Arc::new(Shared::new(DoorMetrics::register(&scope, &[])));
+        let around = Around {
+            scope,
+            families: Arc::clone(&shared.families),
+            reports: Reports::new(Health::default()),
+            corruptions: shared.metrics.corruptions.clone(),
+            look_every: Duration::from_millis(50),
+        };
+        let plan = Plan {
+            args,
+            external: Vec::new(),
+            name: "x".to_owned(),
+            component: "prometheus.remote_write.x".to_owned(),
+            directory: directory.path().to_owned(),
+            max_size: 64 << 20,
+            fsync: false,
+        };
+        let connection = Connection::new(&plan.args).unwrap();
+        let endpoint = Arc::new(Endpoint::start(plan, connection, &around));
+        endpoint.ready().await;
+        let open = Arc::new(Open { shared, endpoints: vec![Arc::clone(&endpoint)] });
+        let (_keep, opened) = watch::channel(Some(open));
+        let door = Door { open: opened };
+        let read = |name: &str| corten_testkit::Samples::parse(&registry.render()).sum(name, &[]);
+        let shards = || read("prometheus_remote_storage_shards") as usize;
+        // A load that stays the same: 2000 samples a second.
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        let (mut time, mut most) = (1, 1);
+        // There and back, twice: a slow server needs more of them, a quick one fewer.
+        for slow in [true, false, true, false] {
+            sink.answer(if slow { Answer::Late(Duration::from_millis(40)) } else { Answer::Ok });
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while (slow && shards() < 3) || (!slow && shards() > 1) {
+                assert!(Instant::now() < deadline, "{} shards, slow: {slow}", shards());
+                pace.tick().await;
+                door.consume(round(time)).await.unwrap();
+                time += 1;
+                most = most.max(shards());
+            }
+        }
+        assert!((3..=8).contains(&most), "{most}");
+        let sent = (time as u64 - 1) * SERIES as u64;
+        eventually("everything", || (read("corten_delivery_delivered_items_total") >= sent as f64).then_some(()));
+        endpoint.stop(Instant::now() + Duration::from_secs(5)).await;
+        let mut last: HashMap<String, i64> = HashMap::new();
+        let mut count = 0;
+        for series in sink.received().iter().flat_map(|request| request.write().series) {
+            for (at, _, _) in &series.samples {
+                let before = last.insert(series.labels["n"].clone(), *at).unwrap_or_default();
+                assert_eq!(before + 1, *at, "{:?}", series.labels);
+                count += 1;
+            }
+        }
+        assert_eq!((count, last.len()), (sent, SERIES));
+    }
 }

@@ -31,8 +31,8 @@ impl Rate {
     }
 
     /// The rate each second, after another interval.
-    fn tick(&mut self) -> f64 {
-        let now = std::mem::take(self.events.get_mut()) as f64 / INTERVAL.as_secs_f64();
+    fn tick(&mut self, interval: Duration) -> f64 {
+        let now = std::mem::take(self.events.get_mut()) as f64 / interval.as_secs_f64();
         let average = self.average.map_or(now, |average| average + WEIGHT * (now - average));
         *self.average.insert(average)
     }
@@ -54,15 +54,23 @@ struct Rates {
 }
 
 /// What the rule looks at.
-#[derive(Debug, Default)]
-pub(super) struct Scaling(Mutex<Rates>);
+#[derive(Debug)]
+pub(super) struct Scaling {
+    rates: Mutex<Rates>,
+    /// How often they are looked at.
+    pub(super) interval: Duration,
+}
 
 impl Scaling {
-    fn with<T>(&self, change: impl FnOnce(&mut Rates) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn every(interval: Duration) -> Self {
+        Self { rates: Mutex::default(), interval }
     }
 
-    /// Samples were read for this endpoint; the latest is of this time.
+    fn with<T>(&self, change: impl FnOnce(&mut Rates) -> T) -> T {
+        change(&mut self.rates.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Samples came in for this endpoint; the latest is of this time, in seconds since 1970.
     pub(super) fn came(&self, samples: u64, highest: f64) {
         self.with(|rates| {
             rates.came.add(samples);
@@ -93,9 +101,10 @@ impl Scaling {
 
     /// After another interval: what the rule gives, and how many shards there should be.
     pub(super) fn tick(&self, now: usize, least: usize, most: usize) -> (Option<f64>, usize) {
+        let interval = self.interval;
         self.with(|rates| {
-            let (came, sent) = (rates.came.tick(), rates.sent.tick());
-            let (dropped, spent) = (rates.dropped.tick(), rates.spent.tick() / 1e9);
+            let (came, sent) = (rates.came.tick(interval), rates.sent.tick(interval));
+            let (dropped, spent) = (rates.dropped.tick(interval), rates.spent.tick(interval) / 1e9);
             if sent <= 0.0 {
                 return (None, now);
             }
@@ -107,7 +116,7 @@ impl Scaling {
             // A float beyond the range becomes its end.
             let target = if near.contains(&whole) { now } else { (whole as usize).clamp(least, most) };
             let instant = Instant::now();
-            let stuck = rates.last_send.is_none_or(|last| instant - last > INTERVAL)
+            let stuck = rates.last_send.is_none_or(|last| instant - last > interval)
                 || rates.held.is_some_and(|until| instant < until)
                 || (target < now && behind > BEHIND);
             (Some(wanted), if stuck { now } else { target })
@@ -120,7 +129,7 @@ mod tests {
     use super::*;
 
     fn after(came: u64, sent: u64, each: Duration, behind: f64, now: usize) -> usize {
-        let scaling = Scaling::default();
+        let scaling = Scaling::every(INTERVAL);
         scaling.came(came, 1000.0 + behind);
         scaling.sent(sent, each * u32::try_from(sent).unwrap(), 1000.0);
         scaling.tick(now, 1, 50).1
@@ -141,7 +150,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_changes_while_the_server_takes_nothing() {
-        let scaling = Scaling::default();
+        let scaling = Scaling::every(INTERVAL);
         scaling.came(10_000, 0.0);
         scaling.sent(10_000, Duration::from_secs(50), 0.0);
         scaling.hold(Duration::from_secs(5));

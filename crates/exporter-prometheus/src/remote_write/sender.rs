@@ -49,6 +49,7 @@ pub(super) struct Sender {
     pub(super) space: Notify,
     client: ConfiguredClient,
     address: Uri,
+    is_http: bool,
     headers: HeaderMap,
     signer: Option<Signer>,
     dropped: [DroppedMetrics; Reason::READ_BACK.len()],
@@ -66,6 +67,8 @@ pub(super) struct Parts {
     pub(super) ledger: Ledger,
     pub(super) dropped: [DroppedMetrics; Reason::READ_BACK.len()],
     pub(super) faults: Faults,
+    /// How often it is asked how many shards there should be.
+    pub(super) look_every: Duration,
 }
 
 /// What is sent with, made of the arguments alone.
@@ -100,12 +103,13 @@ impl Connection {
 impl Sender {
     pub(super) fn new(args: Endpoint, connection: Connection, parts: Parts) -> Self {
         let Connection { client, address, headers, signer } = connection;
-        let Parts { metrics, ledger, dropped, faults } = parts;
+        let Parts { metrics, ledger, dropped, faults, look_every } = parts;
         Self {
+            is_http: args.is_http(),
             args,
             metrics,
             ledger,
-            scaling: Scaling::default(),
+            scaling: Scaling::every(look_every),
             log: OnceLock::new(),
             memory: AtomicUsize::new(0),
             space: Notify::new(),
@@ -264,6 +268,10 @@ impl Sender {
             target: TRACE_TARGET, "SendRequest", span_kind = "client", signal = "samples",
             items = counts.rows(), bytes = body.len(), failed = tracing::field::Empty,
         );
+        if !self.is_http {
+            let why = format!("{:?} is not a scheme to send with", self.address.scheme_str().unwrap_or_default());
+            return Verdict::Again { after: None, why };
+        }
         let call = async {
             let answer = self.exchange(body, protocol, attempt).await;
             let verdict = answer::read(answer, protocol, counts, self.args.queue_config.retry_on_http_429);
