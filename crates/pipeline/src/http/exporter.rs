@@ -1,4 +1,5 @@
-//! The server of `corten exporter`: `/metrics`, a page that leads there, and a probe.
+//! The server of `corten exporter`, and of the metrics of `corten beyla`: `/metrics`, a page that leads there, and a
+//! probe.
 
 use std::sync::Arc;
 
@@ -16,13 +17,19 @@ use super::{exposed, style};
 pub(crate) struct ExporterSite {
     about: &'static str,
     exposed: Arc<dyn Expose>,
+    path: String,
     hosts: Hosts,
 }
 
 impl ExporterSite {
     /// `about` says what the metrics are of; `is_local` whether only this machine can ask.
     pub(crate) fn new(about: &'static str, exposed: Arc<dyn Expose>, is_local: bool) -> Self {
-        Self { about, exposed, hosts: Hosts::new(is_local, "", &[]) }
+        Self { about, exposed, path: "/metrics".to_owned(), hosts: Hosts::new(is_local, "", &[]) }
+    }
+
+    /// With the metrics at another path.
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
     }
 
     async fn answer(&self, request: &request::Parts) -> Reply {
@@ -31,7 +38,7 @@ impl ExporterSite {
             return Reply::text(StatusCode::FORBIDDEN, why);
         }
         let path = request.uri.path();
-        if path == "/metrics" {
+        if path == self.path {
             return exposed::answer(&*self.exposed, request).await;
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -41,7 +48,9 @@ impl ExporterSite {
         match path {
             "/" => Reply::html(self.page()),
             "/-/healthy" | "/-/ready" => Reply::text(StatusCode::OK, "the exporter answers\n"),
-            _ => Reply::text(StatusCode::NOT_FOUND, format!("nothing is at {path}; the metrics are at /metrics\n")),
+            _ => {
+                Reply::text(StatusCode::NOT_FOUND, format!("nothing is at {path}; the metrics are at {}\n", self.path))
+            }
         }
     }
 
@@ -51,9 +60,10 @@ impl ExporterSite {
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
              <title>Corten: {about}</title><style>{sheet}</style>\
              <main><header><h1>Corten</h1><span class=\"dim\">{about}</span></header>\
-             <p>A Prometheus reads <a href=\"metrics\">/metrics</a>.</p>\
+             <p>A Prometheus reads <a href=\"{path}\">{path}</a>.</p>\
              <footer>version {version}</footer></main></html>",
             about = self.about,
+            path = self.path,
             sheet = style::SHEET,
             version = crate::VERSION,
         )

@@ -4,6 +4,7 @@ pub(crate) mod blocks;
 mod control;
 mod drain;
 mod exposed;
+mod extra;
 mod guide;
 mod serve;
 mod storage;
@@ -19,6 +20,7 @@ use crate::logs::Logs;
 use crate::traces::Traces;
 
 pub(crate) use control::Control;
+pub use extra::Extra;
 pub use storage::Storage;
 
 /// Where the configuration is.
@@ -58,6 +60,8 @@ pub struct Options {
     pub data_cores: usize,
     /// How long the drain may take.
     pub drain_deadline: Duration,
+    /// A component's metrics at an address of their own.
+    pub extra: Option<Extra>,
     /// Flags without effect, and why: said in the log.
     pub notes: Vec<(&'static str, &'static str)>,
 }
@@ -75,6 +79,7 @@ impl Options {
             support_bundle: true,
             data_cores: 1,
             drain_deadline: Duration::from_secs(600),
+            extra: None,
             notes: Vec::new(),
         }
     }

@@ -50,7 +50,8 @@ pub(super) async fn serve(
     let budget = settings.services.get::<corten_delivery::Budget>();
     let debugging = Debugging::default();
     settings.host_blocks = blocks::all(logs.clone(), traces.clone(), debugging.clone(), wanted);
-    let control = Arc::new(Control::new(Engine::new(settings), metrics, options, traces.clone(), debugging, routes));
+    let control =
+        Arc::new(Control::new(Engine::new(settings), metrics, options, traces.clone(), debugging, Arc::clone(&routes)));
 
     let loaded = tokio::select! {
         loaded = control.load() => loaded,
@@ -71,6 +72,11 @@ pub(super) async fn serve(
             return Err(load_failure(&error));
         }
     }
+    // Held until the process ends.
+    let _extra = match &control.options.extra {
+        Some(extra) => Some(extra.serve(routes).await.map_err(Failure::new)?),
+        None => None,
+    };
     server.serve(&control).await.map_err(Failure::new)?;
     tracing::info!(addr = %server.address(), "now listening for http traffic");
     control.tell_ready();
