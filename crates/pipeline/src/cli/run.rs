@@ -45,6 +45,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             .get_one::<Duration>("feature.component-shutdown-deadline")
             .copied()
             .unwrap_or(Duration::from_secs(600)),
+        extra: None,
         notes: flags::without_effect(matches),
     };
     crate::run::run(options)
