@@ -1,13 +1,14 @@
 //! Jaeger: built with Go, asked over its query API.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::golang;
 use super::program::{Program, free_addresses, http};
 use crate::{process, test, workspace};
 
@@ -19,7 +20,7 @@ const ROUNDS: usize = 3;
 
 pub(super) fn run() -> Result<()> {
     test::toolchain::c_compiler()?;
-    let jaeger = build()?;
+    let jaeger = golang::build("jaeger", MODULE, VERSION, &["./cmd/all-in-one"])?;
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--locked", "--package", "corten-pipeline", "--package", "demo-service", "--bins"]);
     process::run(&mut cargo)?;
@@ -51,29 +52,6 @@ pub(super) fn run() -> Result<()> {
     jaeger.stop()?;
     println!("peer | everything that was sent is in Jaeger as it was sent");
     Ok(())
-}
-
-/// The program, built from the module's release unless that has been done.
-fn build() -> Result<PathBuf> {
-    let binary = workspace::target()?.join("peers").join(format!("jaeger-{VERSION}"));
-    if binary.is_file() {
-        println!("peer | {} is there already", binary.display());
-        return Ok(binary);
-    }
-    let Some(go) = process::says("go", &["version"]) else {
-        bail!("Jaeger is built with Go, which is not installed; your distribution has it as golang or go");
-    };
-    println!("peer | {go}; building Jaeger {VERSION}, which takes some minutes");
-    std::fs::create_dir_all(binary.parent().context("a folder")?)?;
-    let told = process::says("go", &["mod", "download", "-json", &format!("{MODULE}@{VERSION}")]);
-    let told = told.with_context(|| format!("go mod download {MODULE}@{VERSION} fails; is there a module proxy?"))?;
-    let told: Value = serde_json::from_str(&told)?;
-    let source = told["Dir"].as_str().context("go mod download names no folder")?;
-    // In the module itself: its replacements would not hold if it were built as somebody's dependency.
-    let mut go = Command::new("nice");
-    go.args(["go", "build", "-trimpath", "-buildvcs=false", "-o"]).arg(&binary).arg("./cmd/all-in-one");
-    process::run(go.current_dir(source))?;
-    Ok(binary)
 }
 
 /// Everything on loopback, and nothing listens that is not needed.

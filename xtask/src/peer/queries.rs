@@ -133,7 +133,7 @@ pub(super) fn run() -> Result<()> {
     std::fs::write(folder.join("workstation.alloy"), configuration(&addresses)?)?;
     recorded_nixos(&folder.join("root"))?;
 
-    let mut prometheus = super::prometheus::start_prometheus(&folder, server)?;
+    let mut prometheus = super::prometheus::start(Path::new("prometheus"), &folder, server, &[])?;
     let exporter = |name: &'static str, listen: SocketAddr, flags: &[String]| {
         let mut command = Command::new(&corten);
         command.arg("exporter").arg(name).arg(format!("--listen={listen}")).args(flags);

@@ -1,43 +1,29 @@
-//! Prometheus: the one that is installed, with its receiver for remote write, asked over its query API.
+//! Both sides are killed and come back: nothing that was scraped is missing.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::program::{Program, free_addresses, http};
-use crate::{process, test, workspace};
+use crate::peer::program::{Program, free_addresses, http};
+use crate::workspace;
 
 const SERIES: u64 = 400;
 
-pub(super) fn run() -> Result<()> {
-    test::toolchain::c_compiler()?;
-    let Some(version) = process::says("prometheus", &["--version"]) else {
-        bail!("Prometheus is not installed; your distribution has it as prometheus");
-    };
-    println!("peer | {}", version.lines().next().unwrap_or_default());
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--locked", "--package", "corten-pipeline", "--bins"]);
-    process::run(&mut cargo)?;
-    let corten = workspace::target()?.join("debug").join("corten");
-    let folder = workspace::target()?.join("peers").join("prometheus");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    std::fs::create_dir_all(&folder)?;
+pub(super) fn run(program: &Path, corten: &Path) -> Result<()> {
+    let folder = super::folder("restarts")?;
     let [server, own, ..] = free_addresses::<2>()?;
     let target = target()?;
     let (address, scrapes) = &target;
     write_files(&folder, *address, server)?;
 
-    let mut prometheus = start_prometheus(&folder, server)?;
-    let mut collector = start_corten(&corten, &folder, own)?;
+    let mut prometheus = super::start(program, &folder, server, &[])?;
+    let mut collector = super::start_corten(corten, &folder, own)?;
     let wait = |program: &mut Program, count: u64| {
         let wanted = scrapes.load(Ordering::SeqCst) + count;
         program.until("it scrapes", || (scrapes.load(Ordering::SeqCst) >= wanted).then_some(()))
@@ -47,9 +33,9 @@ pub(super) fn run() -> Result<()> {
     drop(prometheus);
     wait(&mut collector, 5)?;
     drop(collector);
-    collector = start_corten(&corten, &folder, own)?;
+    collector = super::start_corten(corten, &folder, own)?;
     wait(&mut collector, 5)?;
-    prometheus = start_prometheus(&folder, server)?;
+    prometheus = super::start(program, &folder, server, &[])?;
     wait(&mut collector, 5)?;
     collector.stop()?;
     let newest = scrapes.load(Ordering::SeqCst);
@@ -111,28 +97,6 @@ prometheus.remote_write "peer" {{
 "#
     );
     std::fs::write(folder.join("peer.alloy"), text).context("writing peer.alloy")
-}
-
-pub(super) fn start_prometheus(folder: &Path, server: SocketAddr) -> Result<Program> {
-    std::fs::write(folder.join("prometheus.yml"), "global: {}\n").context("writing prometheus.yml")?;
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
-        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-        .arg(format!("--web.listen-address={server}"))
-        .arg("--web.enable-remote-write-receiver");
-    let mut program = Program::start("prometheus", &mut command, &folder.join("prometheus.log"))?;
-    program.until("it is ready", || http(server, "GET", "/-/ready", "").ok())?;
-    Ok(program)
-}
-
-fn start_corten(binary: &Path, folder: &Path, own: SocketAddr) -> Result<Program> {
-    let mut command = Command::new(binary);
-    command.arg("run").arg(folder.join("peer.alloy")).arg(format!("--server.http.listen-addr={own}"));
-    command.arg(format!("--storage.path={}", folder.join("corten-data").display()));
-    let mut program = Program::start("corten", &mut command, &folder.join("corten.log"))?;
-    program.until("it is ready", || http(own, "GET", "/-/ready", "").ok())?;
-    Ok(program)
 }
 
 /// The values of every series.
