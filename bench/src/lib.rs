@@ -16,6 +16,7 @@ mod peer;
 pub mod report;
 mod row;
 mod run;
+pub mod scrape;
 mod sink;
 mod usage;
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use corten_bench::floor::{self, Floor};
 use corten_bench::report::{self, Cell};
-use corten_bench::{CORTEN, FLOOR, Options, Peer, QUICK, Row, rows, run};
+use corten_bench::{CORTEN, FLOOR, Options, Peer, QUICK, Row, rows, run, scrape};
 use corten_net::codec::Encoding;
 use lexopt::prelude::{Long, Value, ValueExt};
 
 const USAGE: &str = "\
 Usage: corten-bench --corten PATH [OPTIONS]
+       corten-bench scrape --corten PATH [--prometheus PATH] [OPTIONS]       (scrape --help)
        corten-bench floor --listen ADDRESS --to ADDRESS... [--compression NAME] [--batch ITEMS]
 
   --corten PATH       the collector's program
@@ -44,7 +45,11 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    let done = if std::env::args().nth(1).is_some_and(|word| word == "floor") { relay() } else { table() };
+    let done = match std::env::args().nth(1).as_deref() {
+        Some("floor") => relay(),
+        Some("scrape") => scrapes(),
+        _ => table(),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -117,6 +122,13 @@ fn parse() -> Result<Option<Asked>> {
     }
     asked.rows = known;
     Ok(Some(asked))
+}
+
+fn scrapes() -> Result<()> {
+    let mut parser = lexopt::Parser::from_env();
+    // The word that led here.
+    parser.next()?;
+    scrape::main(&mut parser)
 }
 
 fn table() -> Result<()> {

@@ -229,7 +229,7 @@ impl Cores {
     }
 
     /// A child takes the cores of the thread that starts it.
-    fn spawn(&self, command: &mut Command) -> std::io::Result<Child> {
+    pub(crate) fn spawn(&self, command: &mut Command) -> std::io::Result<Child> {
         sched_setaffinity(None, &self.collector)?;
         let child = command.spawn();
         sched_setaffinity(None, &self.load)?;
