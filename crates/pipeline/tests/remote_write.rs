@@ -154,3 +154,38 @@ fn a_restart_sends_the_rest_and_a_dead_endpoint_holds_nobody_up() {
     eventually("the rest to arrive", || scraped.is_subset(&taken(&dead).0).then_some(()));
     assert!(collector.metrics().sum("prometheus_remote_storage_samples_total", &[]) > 0.0);
 }
+
+#[test]
+fn a_full_disk_stops_no_scrape_and_corrupts_nothing() {
+    let (target, sink, storage) = (Target::start(), Sink::start(), tempfile::tempdir().unwrap());
+    sink.answer(Answer::Status(503, None));
+    let config = config(&target, &[(&sink, "")]);
+    let collector = start(&config, storage.path());
+    eventually("samples that wait", || (law(&collector, &sink)[4] >= 3.0 * SERIES as f64).then_some(()));
+    let kept = target.answered();
+    let exited = collector.stop();
+    assert_eq!(exited.code, Some(0), "{}", exited.output);
+
+    // No file may become larger than this: what the disk refuses then is refused as by one that is full.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\"", BINARY]);
+    let collector = Collector::start_by(shell, &config, &[&format!("--storage.path={}", storage.path().display())]);
+    let dropped = || collector.metrics().sum("corten_delivery_dropped_items_total", &[("reason", "disk_full")]);
+    eventually("a full disk", || (dropped() > 0.0).then_some(()));
+    let before = target.answered();
+    eventually("scrapes that go on", || (target.answered() > before + 5).then_some(()));
+    let exited = collector.stop();
+    assert_eq!(exited.code, Some(0), "{}", exited.output);
+
+    sink.answer(Answer::Ok);
+    let collector = start(&config, storage.path());
+    let again = target.answered();
+    eventually("old and new samples", || {
+        let (values, _) = taken(&sink);
+        let old = values.iter().filter(|value| **value <= kept).count();
+        (old >= 3 && values.last() > Some(&(again + 2))).then_some(())
+    });
+    let metrics = collector.metrics();
+    assert_eq!(metrics.sum("prometheus_remote_write_wal_corruptions_total", &[]), 0.0);
+    assert_eq!(metrics.sum("corten_delivery_dropped_items_total", &[("reason", "damaged")]), 0.0);
+}
