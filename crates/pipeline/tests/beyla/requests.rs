@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use corten_proto::otlp::trace::Span;
 use corten_testkit::{Collector, Sink, eventually, free_address};
 
 use super::{BINARY, Client, Server, attribute, observes, spans};

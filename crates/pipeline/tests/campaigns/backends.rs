@@ -45,7 +45,7 @@ impl Ends {
             let scopes = received.traces().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
             let names: Vec<String> = scopes.flat_map(|scope| scope.spans).map(|span| span.name).collect();
             match &received.answer {
-                Answer::Ok => {}
+                Answer::Ok | Answer::Late(_) => {}
                 Answer::Partial(rejected, _) => ends.partly += (*rejected as usize).min(names.len()),
                 Answer::Status(413, _) if names.len() > 1 => continue,
                 Answer::Status(429 | 502 | 503 | 504, _) | Answer::Hang | Answer::Written(..) => continue,
