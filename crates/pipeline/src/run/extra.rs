@@ -39,12 +39,19 @@ impl Expose for Forwarded {
     }
 }
 
+/// While it is held, the metrics are served.
+pub(super) struct Served {
+    _installed: Installed,
+    // Dropped last: without it nobody could come in.
+    _listener: Listener,
+}
+
 impl Extra {
     /// Serves the metrics until what is returned is dropped.
     ///
     /// # Errors
     /// If the address cannot be had.
-    pub(super) async fn serve(&self, routes: Arc<Routes>) -> Result<Installed, String> {
+    pub(super) async fn serve(&self, routes: Arc<Routes>) -> Result<Served, String> {
         let address = Address::parse(&self.listen).map_err(|error| error.to_string())?;
         let listener = Listener::bind(&address).map_err(|error| error.to_string())?;
         let address = listener.local_addr().clone();
@@ -54,7 +61,8 @@ impl Extra {
         let forwarded = Forwarded { routes, path: exposition::path(&NodeId::root(self.component)) };
         let site = ExporterSite::new(self.about, Arc::new(forwarded), address.is_local()).at(&self.path);
         let installed = listener.install(&NodeId::root("metrics"), Serving::new(Arc::new(site))).await;
+        let installed = installed.map_err(|error| error.to_string())?;
         tracing::info!(addr = %address, path = self.path, about = self.about, "metrics can be scraped");
-        installed.map_err(|error| error.to_string())
+        Ok(Served { _installed: installed, _listener: listener })
     }
 }

@@ -16,7 +16,7 @@ fn services_are_told_of_and_telemetry_is_not() {
         .replace(r#"open_ports = "8080""#, &format!("open_ports = {ports:?}"))
         .replace("127.0.0.1:14318", &sink.address().to_string())
         .replace("127.0.0.1:9009", &mimir.address().to_string())
-        .replace(r#"scrape_interval = "15s""#, r#"scrape_interval = "1s""#);
+        .replace(r#"scrape_interval = "15s""#, "scrape_interval = \"1s\"\n  scrape_timeout = \"1s\"");
     assert!(text.contains(&ports) && text.contains("beyla.ebpf.apps.targets"));
     let (_shop, _monitor) = (Server::start(shop), Server::start(monitor));
     let collector = Collector::start(BINARY, &text);
