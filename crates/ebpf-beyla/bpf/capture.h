@@ -3,6 +3,8 @@
 
 // How many records one call makes at most: a head of 8 KiB in one range makes two, each further segment one more.
 enum { PIECES = 8 };
+// How many segments of a gathered call one record takes at most, and from how many bytes on it takes no more.
+enum { SEGMENTS = 12, GATHERED = 1024 };
 // Every so many calls a stream is asked about even if it always turns.
 enum { ASK_EVERY = 16 };
 
@@ -132,6 +134,80 @@ __noinline int pieces(__u32 slot)
 	return 0;
 }
 
+// To the next segment of a gathered call; false if there is none.
+static __always_inline bool segment_next(struct call *call)
+{
+	struct iovec segment;
+
+	if (call->next >= call->source.count || !source_segment(&call->source, call->next, &segment))
+		return false;
+	call->next++;
+	if (segment.iov_len <= call->skip) {
+		call->skip -= segment.iov_len;
+		return true;
+	}
+	call->at = (__u64)segment.iov_base + call->skip;
+	call->here = segment.iov_len - call->skip;
+	call->skip = 0;
+	return true;
+}
+
+// Makes one record of a call whose bytes lie in many places, often a few at each (sizes of chunks, heads of frames): of
+// as many of them as fill the half of its room. Whether there is more. Not static, and without the loop around it: the
+// verifier of old kernels would go through one loop for each turn of the other.
+__noinline int gather(__u32 slot)
+{
+	struct call *call = bpf_map_lookup_elem(&calls, &slot);
+	__u32 have = 0;
+
+	if (!call)
+		return 0;
+	if (call->owner != bpf_get_current_pid_tgid()) {
+		lose(LOST_MISSED);
+		return 0;
+	}
+	struct record_data *record = bpf_ringbuf_reserve(&records, sizeof(*record) + 2 * GATHERED, 0);
+	if (!record) {
+		lose(LOST_RING_FULL);
+		return 0;
+	}
+	for (int j = 0; j < SEGMENTS; j++) {
+		if (have > GATHERED || !call->wanted || (!call->here && !segment_next(call)))
+			break;
+		__u64 most = call->here < call->wanted ? call->here : call->wanted;
+		__u32 count = most > GATHERED ? GATHERED : most;
+		if (bpf_probe_read_user(record->bytes + have, count, (const void *)call->at)) {
+			lose(LOST_UNREADABLE);
+			call->wanted = 0;
+			break;
+		}
+		have += count;
+		call->at += count;
+		call->here -= count;
+		call->wanted -= count;
+	}
+	head_fill(&record->head, sizeof(*record) + have, RECORD_DATA, call->flags, call->time, call->stream);
+	record->offset = call->offset;
+	record->left = call->length;
+	record->sequence = call->sequence;
+	bpf_ringbuf_submit(record, submit_flags());
+	call->offset += have;
+	call->length -= have;
+	if (call->sequence)
+		call->sequence += have;
+	call->flags &= ~(DATA_CALL_START | DATA_TURN);
+	return have && call->wanted;
+}
+
+__noinline int gathered(__u32 slot)
+{
+	for (int i = 0; i < PIECES; i++) {
+		if (!gather(slot))
+			return 0;
+	}
+	return 0;
+}
+
 // The first bytes of a call, as far as one segment has them.
 static __always_inline bool peek(const struct call *call, char *bytes, __u32 size)
 {
@@ -205,7 +281,8 @@ static __always_inline void capture(struct stream *stream, struct policy *policy
 		return;
 	if (stream->skip[direction] > call->offset) {
 		from = stream->skip[direction] - call->offset;
-		if (from >= call->length)
+		// Whose end is where the call's is: that is said, so that it is known when, and that it came.
+		if (from > call->length)
 			return;
 	}
 	limit = stream->mode == MODE_FRAMES ? HEAD : stream->window[direction];
@@ -223,9 +300,15 @@ static __always_inline void capture(struct stream *stream, struct policy *policy
 	call->stream = stream->id;
 	call->next = 0;
 	// Without anything to read there is still one record, which says that the bytes went.
+	call->readable = call->readable && wanted;
 	call->wanted = call->readable ? wanted : 0;
 	call->at = call->source.base + from;
 	call->here = call->source.count ? 0 : wanted;
 	call->skip = call->source.skip + from;
-	pieces(slot);
+	if (call->readable && call->source.count > 1) {
+		call->here = 0;
+		gathered(slot);
+	} else {
+		pieces(slot);
+	}
 }

@@ -15,6 +15,9 @@ struct source {
 	bool user;
 };
 
+// What is behind so many segments is not looked at.
+enum { MOST_SEGMENTS = 256 };
+
 static __always_inline bool source_segment(const struct source *source, __s32 index, struct iovec *segment)
 {
 	const void *at = (const void *)(source->base + index * (__s64)sizeof(struct iovec));
@@ -71,7 +74,7 @@ static __always_inline bool source_ahead(struct source *source, struct iov_iter 
 	iterator_base(source, it, how);
 	source->skip = OF(how, it, iov_offset);
 	__u64 segments = OF(how, it, nr_segs);
-	source->count = segments > 16 ? 16 : segments;
+	source->count = segments > MOST_SEGMENTS ? MOST_SEGMENTS : segments;
 	return true;
 }
 
@@ -138,7 +141,7 @@ static __always_inline bool source_of_call(struct source *source, const struct p
 		return true;
 	case CALL_READV:
 	case CALL_WRITEV:
-		source->count = CALL_ARGUMENT_3(regs) > 16 ? 16 : CALL_ARGUMENT_3(regs);
+		source->count = CALL_ARGUMENT_3(regs) > MOST_SEGMENTS ? MOST_SEGMENTS : CALL_ARGUMENT_3(regs);
 		return true;
 	case CALL_SENDMSG:
 	case CALL_RECVMSG: {
@@ -146,7 +149,7 @@ static __always_inline bool source_of_call(struct source *source, const struct p
 		if (bpf_probe_read_user(&header, sizeof(header), (void *)source->base))
 			return false;
 		source->base = (__u64)header.msg_iov;
-		source->count = header.msg_iovlen > 16 ? 16 : header.msg_iovlen;
+		source->count = header.msg_iovlen > MOST_SEGMENTS ? MOST_SEGMENTS : header.msg_iovlen;
 		return true;
 	}
 	default:
