@@ -20,6 +20,8 @@ enum State {
 pub struct Chunks {
     state: State,
     data: u64,
+    /// The size of the last chunk.
+    last: u64,
 }
 
 /// What came of some bytes.
@@ -41,6 +43,28 @@ fn pass(left: &mut u64, step: u64) -> u64 {
     before - left.saturating_sub(LINE_END)
 }
 
+/// The digits of a size, and the line ends behind them and behind the data.
+fn around(size: u64) -> u64 {
+    u64::from((u64::BITS - size.leading_zeros()).div_ceil(4).max(1)) + 4
+}
+
+/// How much data bytes hold that begin with a size, if their chunks are like the last one; and where they lead.
+fn like(last: u64, bytes: u64) -> (u64, Skipped) {
+    const END: u64 = b"0\r\n\r\n".len() as u64;
+    let whole = last.saturating_add(around(last));
+    let (chunks, rest) = if last == 0 { (0, bytes) } else { (bytes / whole, bytes % whole) };
+    match rest {
+        0 => (chunks * last, Skipped::Inside),
+        END => (chunks * last, Skipped::End),
+        rest => {
+            // A shorter one and the end, most likely; but that is not known.
+            let mut shorter = (1..=16).filter_map(|digits| rest.checked_sub(END + 4 + digits));
+            let size = shorter.find(|size| *size > 0 && *size + around(*size) + END == rest);
+            (chunks * last + size.unwrap_or(rest), Skipped::Lost)
+        }
+    }
+}
+
 /// Where bytes that were not captured have led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skipped {
@@ -54,7 +78,7 @@ pub enum Skipped {
 
 impl Default for Chunks {
     fn default() -> Self {
-        Self { state: State::Size { size: 0, digits: 0 }, data: 0 }
+        Self { state: State::Size { size: 0, digits: 0 }, data: 0, last: 0 }
     }
 }
 
@@ -65,10 +89,9 @@ impl Chunks {
     }
 
     /// Goes over `len` bytes that were not captured, up to the end of a call. What is behind the data of the present
-    /// chunk is taken for the end of the body if it has the length of an end: servers write the last chunk and the end
-    /// in one call.
+    /// chunk is taken for more chunks of the same size, as far as it has the length of such, and for the end of the body
+    /// if it has the length of an end: servers write equal chunks, the last one and the end in one call.
     pub fn skip(&mut self, len: u64) -> Skipped {
-        const END: u64 = b"0\r\n\r\n".len() as u64;
         let over = match &mut self.state {
             State::Data { left } => {
                 let step = len.min(*left);
@@ -83,11 +106,9 @@ impl Chunks {
             _ => return Skipped::Lost,
         };
         self.state = State::Size { size: 0, digits: 0 };
-        match over {
-            0 => Skipped::Inside,
-            END => Skipped::End,
-            _ => Skipped::Lost,
-        }
+        let (data, skipped) = like(self.last, over);
+        self.data = self.data.saturating_add(data);
+        skipped
     }
 
     /// Goes over captured bytes.
@@ -112,7 +133,10 @@ impl Chunks {
                         self.state = match *size {
                             0 => State::Trailer { used: false },
                             // The line end after the data is skipped with it.
-                            size => State::Data { left: size.saturating_add(2) },
+                            size => {
+                                self.last = size;
+                                State::Data { left: size.saturating_add(2) }
+                            }
                         };
                     }
                 }
@@ -168,6 +192,20 @@ mod tests {
         assert_eq!(chunks.feed(b"3e8\r\nab"), Progress::More);
         assert_eq!(chunks.skip(998 + 2 + 5), Skipped::End);
         assert_eq!(chunks.data(), 1000);
+    }
+
+    #[test]
+    fn chunks_that_were_not_captured_are_taken_for_equal_ones() {
+        let begin = |more: u64| {
+            let mut chunks = Chunks::default();
+            assert_eq!(chunks.feed(b"3e8\r\nab"), Progress::More);
+            (chunks.skip(998 + 2 + more), chunks.data())
+        };
+        assert_eq!(begin(3 * 1007), (Skipped::Inside, 4000));
+        assert_eq!(begin(3 * 1007 + 5), (Skipped::End, 4000));
+        // A shorter one before the end: 1f4 is 500.
+        assert_eq!(begin(3 * 1007 + 507 + 5), (Skipped::Lost, 4500));
+        assert_eq!(begin(3), (Skipped::Lost, 1003));
     }
 
     proptest! {

@@ -186,11 +186,20 @@ impl Conversation {
 
     fn finish(&mut self, ending: Ending, out: &mut Vec<Exchange>) {
         self.until_close = false;
-        if let Some(mut exchange) = self.waiting.pop_front() {
+        if let Some(mut exchange) = first(&mut self.waiting) {
             exchange.ending = ending;
             out.push(exchange);
         }
     }
+}
+
+/// Takes the first one out. Most connections are idle most of the time, so that room for more is not kept.
+fn first(waiting: &mut VecDeque<Exchange>) -> Option<Exchange> {
+    let first = waiting.pop_front();
+    if waiting.is_empty() {
+        *waiting = VecDeque::new();
+    }
+    first
 }
 
 struct Requests<'a> {
@@ -247,7 +256,7 @@ impl Responses<'_> {
         if self.waiting.front().is_none_or(|front| front.answered == 0) {
             return;
         }
-        if let Some(mut exchange) = self.waiting.pop_front() {
+        if let Some(mut exchange) = first(self.waiting) {
             exchange.ending = ending;
             self.out.push(exchange);
         }

@@ -18,6 +18,8 @@ enum State {
     Chunked(Chunks),
     /// In a body without an end, or somewhere: what looks like a head at the begin of a call is one.
     Unknown,
+    /// The same behind a head whose end was not seen: how long the body is was said, or is not known.
+    Behind,
     /// In another protocol.
     Tunnel,
 }
@@ -57,7 +59,7 @@ impl Side {
 
     /// Whether it is not known where its message ends.
     pub(super) fn is_unknown(&self) -> bool {
-        matches!(self.state, State::Unknown)
+        matches!(self.state, State::Unknown | State::Behind)
     }
 
     /// Whether another protocol is spoken.
@@ -105,12 +107,14 @@ impl Side {
                     }
                     rest
                 }
-                State::Unknown => {
+                State::Unknown | State::Behind => {
                     if fresh && self.is_head(bytes) {
                         self.begin(moment, consumed);
                         continue;
                     }
-                    listener.body(bytes.len() as u64);
+                    if matches!(self.state, State::Unknown) {
+                        listener.body(bytes.len() as u64);
+                    }
                     return;
                 }
                 State::Head(_) => self.in_head(bytes, listener),
@@ -194,7 +198,13 @@ impl Side {
             // An interim response: the next head follows.
             None if whole => State::Between,
             None => State::Unknown,
-            Some(_) if !whole => State::Unknown,
+            Some(body) if !whole => {
+                // Where the body begins was not seen: its length is what the head says.
+                if let Body::Length(length) = body {
+                    listener.body(length);
+                }
+                State::Behind
+            }
             Some(Body::Length(0)) => return self.finish(listener),
             Some(Body::Length(length)) => State::Length(length),
             Some(Body::Chunked) => State::Chunked(Chunks::default()),
@@ -238,7 +248,7 @@ impl Side {
             }
             State::Between => self.state = State::Unknown,
             State::Unknown => listener.body(len),
-            State::Tunnel => {}
+            State::Behind | State::Tunnel => {}
         }
     }
 }

@@ -51,6 +51,17 @@ impl Talk {
 }
 
 #[test]
+fn a_body_behind_a_head_that_is_too_long_is_as_long_as_was_said() {
+    let mut talk = Talk::new();
+    let long = format!("POST /l HTTP/1.1\r\nContent-Length: 10\r\nCookie: {}", "c".repeat(9000));
+    talk.ask(&long.as_bytes()[..head::LONGEST]).missing(true, 900).ask(b"more of it");
+    talk.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    talk.ask(b"GET /next HTTP/1.1\r\n\r\n").answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let complete = Ending::Complete;
+    assert_eq!(talk.seen(), [("/l", Some(200), 10, 2, complete), ("/next", Some(200), 0, 0, complete)]);
+}
+
+#[test]
 fn a_kept_connection_gives_one_exchange_a_request() {
     let mut talk = Talk::new();
     talk.ask(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
