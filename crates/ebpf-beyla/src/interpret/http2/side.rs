@@ -101,6 +101,10 @@ impl Side {
         while !bytes.is_empty() {
             let consumed = whole - bytes.len();
             match &mut self.state {
+                // The server has spoken first: what looked like a connection joined midway begins here.
+                State::Lost if fresh && bytes.starts_with(PREFACE) => {
+                    (self.state, self.decoder) = (State::Preface(0), Decoder::new(false));
+                }
                 State::Lost if fresh && frame::looks_like_frames(bytes) => self.next(),
                 State::Lost => return,
                 State::Preface(seen) => {

@@ -103,6 +103,17 @@ fn concurrent_calls_are_told_apart() {
 }
 
 #[test]
+fn a_server_may_speak_first() {
+    // It was taken for a connection that was joined midway.
+    let mut talk = Talk::new(true);
+    talk.answer(&frame(kind::SETTINGS, 0, 0, &[]));
+    let settings = frame(kind::SETTINGS, 0, 0, &[]);
+    talk.ask(&[PREFACE, &settings, &call(1, "/first"), &frame(kind::DATA, flag::END_STREAM, 1, b"abc")].concat());
+    talk.answer(&reply(1));
+    assert_eq!(talk.seen(), [("/first", Some(200), Some(0), 3, 5, Ending::Complete)]);
+}
+
+#[test]
 fn header_blocks_may_go_on_in_other_frames() {
     let fields = block(&[(":method", "GET"), (":path", "/long"), (":authority", "h")]);
     let (first, rest) = fields.split_at(7);
