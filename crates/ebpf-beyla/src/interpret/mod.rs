@@ -27,7 +27,7 @@ use self::context::Contexts;
 use self::exchange::{Ends, Exchange};
 use self::lane::Moment;
 use self::stream::Stream;
-use crate::record::{Data, End, Event, Head, Record, Role, Verdict};
+use crate::record::{Data, Direction, End, Event, Head, Record, Role, Verdict};
 
 /// The most streams that are followed at a time.
 const STREAMS: usize = 200_000;
@@ -88,7 +88,9 @@ impl Interpreter {
                     self.streams.insert(stream, inner);
                 }
             }
-            Event::Close(close) if close.end == End::Gone => self.close(stream, time),
+            Event::Close(close) if close.end == End::Gone => {
+                self.close(stream, time, [(Direction::Send, close.sent), (Direction::Receive, close.received)]);
+            }
             _ => {}
         }
     }
@@ -116,7 +118,7 @@ impl Interpreter {
                 .filter(|(_, stream)| now.saturating_sub(stream.used) > IDLE)
                 .map(|(number, _)| *number)
                 .collect();
-            old.into_iter().for_each(|number| self.close(number, now));
+            old.into_iter().for_each(|number| self.close(number, now, [(Direction::Send, 0), (Direction::Receive, 0)]));
         }
     }
 
@@ -187,22 +189,24 @@ impl Interpreter {
         self.tell(number, out);
     }
 
-    fn close(&mut self, number: u64, time: u64) {
+    fn close(&mut self, number: u64, time: u64, ends: [(Direction, u64); 2]) {
+        // Nothing is known of the ends of what is inside.
+        const UNKNOWN: [(Direction, u64); 2] = [(Direction::Send, 0), (Direction::Receive, 0)];
         let inside: Vec<u64> = self
             .streams
             .get(&number)
             .filter(|stream| !stream.is_tls())
             .map(|_| self.streams.iter().filter(|(_, s)| s.carrier == Some(number)).map(|(inner, _)| *inner).collect())
             .unwrap_or_default();
-        for number in inside.into_iter().chain([number]) {
+        for inner in inside.into_iter().chain([number]) {
             let mut out = Vec::new();
-            if let Some(stream) = self.streams.get_mut(&number) {
-                stream.close(time, &mut out);
+            if let Some(stream) = self.streams.get_mut(&inner) {
+                stream.close(time, if inner == number { ends } else { UNKNOWN }, &mut out);
                 self.incomplete += stream.take_incomplete();
             }
-            self.tell(number, out);
-            self.streams.remove(&number);
-            self.restless.remove(&number);
+            self.tell(inner, out);
+            self.streams.remove(&inner);
+            self.restless.remove(&inner);
         }
     }
 

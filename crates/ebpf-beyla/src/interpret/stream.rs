@@ -147,9 +147,20 @@ impl Stream {
         }
     }
 
-    /// The stream has ended.
-    pub fn close(&mut self, time: u64, out: &mut Vec<Exchange>) {
+    /// The stream has ended, so many bytes after its begin: what was to be skipped may have made no record.
+    pub fn close(&mut self, time: u64, ends: [(Direction, u64); 2], out: &mut Vec<Exchange>) {
         let moment = Moment { time: self.used, ..Moment::default() };
+        // Requests first: an answer that is whole takes its request with it.
+        let asks = self.asks();
+        let (first, last): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(direction, _)| *direction == asks);
+        for (direction, offset) in first.into_iter().chain(last) {
+            let mut lane = std::mem::take(&mut self.lanes[direction as usize]);
+            if offset > lane.position() {
+                let nothing = Data { direction, call_start: true, offset, ..Data::default() };
+                lane.take(&nothing, moment, |segment, moment| self.segment(direction, segment, moment, out));
+            }
+            self.lanes[direction as usize] = lane;
+        }
         self.settle(Direction::Send, moment, out);
         self.settle(Direction::Receive, moment, out);
         match &mut self.talk {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Close, Direction, Mode, Open, Tls};
+use crate::record::{Close, Direction, End, Mode, Open, Tls};
 
 struct Kernel {
     interpreter: Interpreter,
@@ -99,6 +99,29 @@ fn a_body_whose_calls_made_no_records_ends_with_the_next_request() {
     kernel.send(1, OK);
     let seen = kernel.seen();
     assert_eq!(seen.iter().map(|e| (e.0.as_str(), e.2)).collect::<Vec<_>>(), [("/file", 5000), ("/next", 2)]);
+}
+
+#[test]
+fn a_body_that_was_skipped_to_its_end_is_whole() {
+    for body_first in [true, false] {
+        let mut kernel = Kernel::new();
+        kernel.open(1, Role::Server);
+        let head = b"POST /up HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+        kernel.receive(1, head);
+        let end = head.len() as u64 + 100_000;
+        if body_first {
+            // The kernel says where it was told to stop skipping.
+            kernel.offsets.insert((1, Direction::Receive), end);
+            kernel.call(1, Direction::Receive, b"", 0, false);
+        }
+        kernel.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n");
+        // Of the rest it says that it went when the connection ends.
+        let sent = kernel.offsets[&(1, Direction::Send)] + 5000;
+        kernel.event(1, Event::Close(Close { end: End::Gone, sent, received: end }));
+        let seen = kernel.interpreter.take_exchanges();
+        assert_eq!((seen[0].request_body, seen[0].response_body, seen.len()), (100_000, 5000, 1));
+        assert_eq!(seen[0].ending, crate::interpret::exchange::Ending::Complete);
+    }
 }
 
 #[test]
