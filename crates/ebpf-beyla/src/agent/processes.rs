@@ -124,6 +124,7 @@ impl<C: Census> Processes<C> {
     /// A process has begun to listen, or runs another program.
     pub fn look(&mut self, pid: u32) -> Option<Decision> {
         self.others.remove(&pid);
+        self.begin(pid);
         let Some(facts) = self.facts(pid) else {
             return self.forget(pid).then_some(Decision::Clear(pid));
         };
@@ -145,8 +146,17 @@ impl<C: Census> Processes<C> {
         }
     }
 
+    /// There is a process of this number: another one than whoever had it before and has ended.
+    fn begin(&mut self, pid: u32) {
+        if let Some(at) = self.ended.iter().position(|ended| *ended == pid) {
+            self.ended.remove(at);
+            self.observed.remove(&pid);
+        }
+    }
+
     /// A process was made by another: until it runs something else it is the same service.
     pub fn fork(&mut self, pid: u32, parent: u32) {
+        self.begin(pid);
         if let Some(observed) = self.observed.get(&parent).cloned() {
             self.observed.insert(pid, observed);
         }
@@ -366,6 +376,26 @@ mod tests {
         }
         machine.0.borrow_mut().clear();
         assert!(processes.observed(1, None).is_none());
+    }
+
+    #[test]
+    fn a_number_that_comes_again_is_another_process() {
+        let machine = Fake::default();
+        machine.runs(1, "/bin/shop", &[8080]);
+        machine.runs(7, "/bin/shop", &[8080]);
+        let mut processes = processes(&machine);
+        processes.look_around();
+        processes.exit(7);
+        assert_eq!(processes.look(7), Some(Decision::Observe(7)), "the kernel has forgotten the one before");
+        processes.exit(7);
+        processes.fork(7, 1);
+        assert_eq!(processes.count(), 2);
+        for pid in 100..102 + ENDED as u32 {
+            processes.fork(pid, 1);
+            processes.exit(pid);
+        }
+        machine.0.borrow_mut().clear();
+        assert!(processes.observed(7, None).is_some(), "it has not ended");
     }
 
     #[test]
