@@ -8,8 +8,10 @@ use crate::record::{Event, Loss, Lost, Record};
 
 /// A chunk is sent on when it has so many bytes, or when the ring is empty.
 const CHUNK: usize = 64 * 1024;
-/// So many chunks may wait: 8 MiB.
-const CHUNKS: usize = 128;
+/// So many chunks may wait: 4 MiB, if they are full. Whoever reads may be busy for seconds, with a large program's symbols.
+const CHUNKS: usize = 64;
+/// So many bytes may wait behind them.
+const KEPT: usize = 4 << 20;
 
 /// The receiving side: chunks of whole records, one behind the other, as [`decode`](crate::record::decode) reads them.
 #[derive(Debug, Clone)]
@@ -66,35 +68,24 @@ impl Outlet {
 
     /// Sends on what there is. What was dropped since is said first.
     pub(super) fn flush(&mut self) {
-        if self.dropped > 0 {
-            let count = std::mem::take(&mut self.dropped);
-            let event = Event::Lost(Lost { reason: Loss::QueueFull, count });
-            let mut first = Vec::new();
-            Record { head: crate::record::Head::default(), event }.encode(&mut first);
-            first.append(&mut self.chunk);
-            self.chunk = first;
-            if !self.send() {
-                // Still full: the same records are dropped with those that came since.
-                self.dropped += count;
-            }
+        if self.chunk.is_empty() && self.dropped == 0 {
             return;
         }
-        if !self.chunk.is_empty() {
-            self.send();
+        let (dropped, records) = (std::mem::take(&mut self.dropped), std::mem::take(&mut self.records));
+        let mut chunk = std::mem::take(&mut self.chunk);
+        if dropped > 0 {
+            let event = Event::Lost(Lost { reason: Loss::QueueFull, count: dropped });
+            let mut first = Vec::new();
+            Record { head: crate::record::Head::default(), event }.encode(&mut first);
+            first.append(&mut chunk);
+            chunk = first;
         }
-    }
-
-    fn send(&mut self) -> bool {
-        let records = std::mem::take(&mut self.records);
-        match self.chunks.try_send(std::mem::take(&mut self.chunk)) {
-            Ok(()) => {
-                (self.wake)();
-                true
+        match self.chunks.try_send(chunk) {
+            Ok(()) => (self.wake)(),
+            Err(TrySendError::Full(chunk)) if dropped == 0 && chunk.len() < KEPT => {
+                (self.chunk, self.records) = (chunk, records);
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped += records;
-                false
-            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.dropped = dropped + records,
         }
     }
 }
@@ -111,10 +102,14 @@ mod tests {
     #[test]
     fn what_finds_no_place_is_counted_and_said() {
         let (mut outlet, records) = Outlet::new(Box::new(|| {}));
-        for status in 0..CHUNKS as u32 + 3 {
+        for status in 0..CHUNKS as u32 {
             outlet.say(&exit(status));
             outlet.flush();
         }
+        // What comes now waits, as far as there is room.
+        let kept = (KEPT / 40) as u32 + 1;
+        (0..kept).for_each(|status| outlet.say(&exit(status)));
+        outlet.flush();
         for _ in 0..CHUNKS {
             assert_eq!(records.wait(Duration::ZERO).expect("a chunk").len(), 40);
         }
@@ -122,7 +117,7 @@ mod tests {
         outlet.flush();
         let chunk = records.wait(Duration::ZERO).expect("a chunk");
         let (lost, length) = decode(&chunk).expect("a record");
-        assert_eq!(lost.event, Event::Lost(Lost { reason: Loss::QueueFull, count: 3 }));
+        assert_eq!(lost.event, Event::Lost(Lost { reason: Loss::QueueFull, count: u64::from(kept) }));
         let (last, _) = decode(&chunk[length..]).expect("a record");
         assert_eq!(last.event, exit(7).event);
     }
