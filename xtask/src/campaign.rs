@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lexopt::Parser;
 use lexopt::prelude::{Long, Value, ValueExt};
 
-use crate::{process, workspace};
+use crate::{process, services, workspace};
 
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask campaign CAMPAIGN [--count N] [--seed S] [--release]
@@ -34,6 +34,8 @@ has arrived, nothing else has, what came twice was under way at a fault, and the
   slow-clients  clients of one byte a second, and of none (1000)
   http2         rapid reset, endless headers, pings, settings, open streams, empty frames (200000 frames of each)
   overload      as much as comes, for 120 seconds, one destination dead, in a control group of 200 MB
+  tracing       real servers and clients observed from the kernel: one right span for each request (1000 to each)
+  tracing-costs what that costs them, rounds with and without in turn (CORTEN_BINARY names another build)
 
   --count N     how many
   --seed S      the faults of that run again; the order in which processes run is not repeated
@@ -44,18 +46,26 @@ struct Campaign {
     name: &'static str,
     count: u64,
     package: &'static str,
-    /// What selects the test program, and the tests in it.
+    /// What selects the test program, and the tests in it (a part of their names, or `--skip=` with one).
     target: &'static [&'static str],
     tests: &'static str,
     /// What tells the tests how many.
     variable: &'static str,
+    /// Brings what the tests need.
+    prepare: fn() -> Result<()>,
 }
 
 impl Campaign {
     /// One of the real program.
     const fn of(name: &'static str, count: u64, tests: &'static str) -> Self {
         let target = &["--test", "campaigns"];
-        Self { name, count, package: "corten-pipeline", target, tests, variable: "CORTEN_COUNT" }
+        Self { name, count, package: "corten-pipeline", target, tests, variable: "CORTEN_COUNT", prepare: || Ok(()) }
+    }
+
+    /// One of real servers and clients.
+    const fn of_services(name: &'static str, count: u64, tests: &'static str) -> Self {
+        let prepare = || services::prepare(true);
+        Self { target: &["--test", "tracing"], prepare, ..Self::of(name, count, tests) }
     }
 }
 
@@ -69,6 +79,7 @@ const CAMPAIGNS: &[Campaign] = &[
         target: &["--lib"],
         tests: "log::tests::power::",
         variable: "CORTEN_POWER_CUTS",
+        prepare: || Ok(()),
     },
     Campaign {
         name: "bytes",
@@ -77,6 +88,7 @@ const CAMPAIGNS: &[Campaign] = &[
         target: &["--lib"],
         tests: "log::tests::damage::",
         variable: "CORTEN_COUNT",
+        prepare: || Ok(()),
     },
     Campaign::of("damage", 300, "damage::"),
     Campaign {
@@ -86,6 +98,7 @@ const CAMPAIGNS: &[Campaign] = &[
         target: &["--test", "it"],
         tests: "simulation::",
         variable: "CORTEN_RUNS",
+        prepare: || Ok(()),
     },
     Campaign::of("backends", 200, "backends::"),
     Campaign::of("descriptors", 60, "descriptors::"),
@@ -95,6 +108,8 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign::of("slow-clients", 1000, "slow_clients::"),
     Campaign::of("http2", 200_000, "http2::"),
     Campaign::of("overload", 120, "overload::"),
+    Campaign::of_services("tracing", 1000, "--skip=costs::"),
+    Campaign::of_services("tracing-costs", 1000, "costs::"),
 ];
 
 pub(crate) fn run(parser: &mut Parser) -> Result<()> {
@@ -126,6 +141,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
 fn one(campaign: &Campaign, count: Option<u64>, seed: Option<u64>, release: bool) -> Result<()> {
     let name = campaign.name;
     let count = count.unwrap_or(campaign.count);
+    (campaign.prepare)()?;
     let mut cargo = workspace::cargo();
     cargo.args(["test", "--locked", "--package", campaign.package]);
     if release {

@@ -14,6 +14,7 @@ mod docs;
 mod fuzz;
 mod peer;
 mod process;
+mod services;
 mod test;
 mod tidy;
 mod vm;

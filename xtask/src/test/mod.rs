@@ -14,7 +14,7 @@ use lexopt::prelude::Long;
 use results::Totals;
 use steps::Steps;
 
-use crate::{fuzz, process, tidy, vm, workspace};
+use crate::{fuzz, process, services, tidy, vm, workspace};
 
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask test [--quick] [--only STEP] [--all-clients] [--deny]
@@ -55,6 +55,7 @@ pub(crate) fn run(parser: &mut Parser) -> Result<()> {
     steps.run("licences", || licences::check(deny));
     steps.run("tests", || {
         toolchain::clients_of_tests()?;
+        services::prepare(false)?;
         results::cargo_test(&["--workspace", "--no-fail-fast"], &mut totals)
     });
     if !quick {

@@ -60,7 +60,7 @@ pub(super) fn cxx_compiler() -> Result<()> {
 }
 
 /// Makes sure that a program runs; installs Debian packages for it.
-pub(super) fn need(what: &str, program: &str, args: &[&str], packages: &[&str]) -> Result<()> {
+pub(crate) fn need(what: &str, program: &str, args: &[&str], packages: &[&str]) -> Result<()> {
     if process::works(program, args) {
         return Ok(());
     }
