@@ -9,6 +9,13 @@ use corten_component::BoxFuture;
 pub trait Destination<T>: Send + Sync + 'static {
     /// Sends one item. Dropping the future gives the attempt up; the queue bounds it in time.
     fn send(&self, item: T) -> BoxFuture<'_, Result<Accepted, SendError>>;
+
+    /// Whether a connection can be made now, for items of this data type. It is asked about once a second while nobody can
+    /// be reached, so it sends nothing and answers within seconds. `None` where a connection says nothing of the back
+    /// end, as on the way through a proxy.
+    fn reach(&self, _data_type: usize) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
 }
 
 /// The back end took the item.
@@ -23,9 +30,15 @@ pub struct Accepted {
 /// The back end did not take the item. `why` is for a person, and without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nobody answers: not reached, or the connection broke. Try again.
+    /// Nobody is there: not reached, or the connection broke. Try again.
     #[error("{why}")]
     Unreachable {
+        /// What happened.
+        why: Cow<'static, str>,
+    },
+    /// Somebody is there and cannot take it now, or says nothing in time. Try again.
+    #[error("{why}")]
+    Silent {
         /// What happened.
         why: Cow<'static, str>,
     },
@@ -65,6 +78,11 @@ impl SendError {
         Self::Unreachable { why: why.into() }
     }
 
+    /// No answer in time.
+    pub fn silent(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Silent { why: why.into() }
+    }
+
     /// A local failure.
     pub fn failed(why: impl Into<Cow<'static, str>>) -> Self {
         Self::Failed { why: why.into() }
@@ -72,6 +90,6 @@ impl SendError {
 
     /// Whether another attempt makes sense.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Busy { .. })
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::entry::{Entry, measure};
 use crate::spool::Spilled;
+use crate::watch::Watch;
 use crate::{Batching, Payload, Policy, Sizer};
 
 /// So many busy answers in a row mean that the destination is down.
@@ -36,6 +37,8 @@ pub(crate) struct Lane<T> {
     pub(crate) paused: Option<Instant>,
     /// The probe under way.
     pub(crate) probe: Option<u64>,
+    /// The pause may end earlier, if the destination can be reached again.
+    pub(crate) watch: Option<Watch>,
     /// Newer than all three: what is on disk alone.
     pub(crate) spilled: Spilled,
 }
@@ -63,6 +66,7 @@ impl<T> Default for Lane<T> {
             pauses: 0,
             paused: None,
             probe: None,
+            watch: None,
             spilled: Spilled::default(),
         }
     }
@@ -228,6 +232,7 @@ impl<T: Payload> Lane<T> {
     /// The destination takes data. Returns whether it had been waited for.
     pub(crate) fn resume(&mut self) -> bool {
         (self.streak, self.pauses) = (0, 0);
+        self.watch = None;
         let was_paused = self.paused.take().is_some();
         if was_paused {
             self.probe = None;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::backoff::backoff;
 use crate::entry::{Entry, Fate};
 use crate::lane::{DOWN_AFTER, Lane};
+use crate::watch::Watch;
 use crate::{Accepted, DropReason, Payload, Policy, SendError};
 
 /// What an answer changed, besides the lane.
@@ -51,10 +52,17 @@ impl<T: Payload> Lane<T> {
         };
         let why = error.to_string();
         match error {
-            SendError::Unreachable { .. } => {
+            SendError::Unreachable { .. } | SendError::Silent { .. } => {
+                // What waits for a time that the back end named goes on to do so.
+                if self.paused.is_none() || was_probe {
+                    let absent = matches!(error, SendError::Unreachable { .. });
+                    self.watch.get_or_insert_with(|| Watch::new(now, absent, chance));
+                }
                 self.again(policy, entry, Attempt { down: true, hint: None, was_probe, now, chance, why }, &mut change);
             }
             SendError::Busy { after, .. } => {
+                // It answers, so it is asked when it wants to be.
+                self.watch = None;
                 let down = after.is_some();
                 let attempt = Attempt { down, hint: after, was_probe, now, chance, why };
                 self.again(policy, entry, attempt, &mut change);

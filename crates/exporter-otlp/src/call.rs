@@ -8,7 +8,7 @@ use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, BuildError, TRACE_TARGET};
 use corten_delivery::{Accepted, Budget, Destination, SendError};
 use corten_net::auth::{self, AuthHandle};
-use corten_net::client::ClientMeters;
+use corten_net::client::{ClientMeters, Failure};
 use corten_net::codec::{Encoding, Level, encode_aside};
 use corten_net::grpc::{Code, Endpoint, GrpcClient, GrpcOptions, Reply, Status};
 use corten_net::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -141,10 +141,13 @@ fn accepted(kind: SignalKind, reply: &Reply) -> Accepted {
 fn refused(status: &Status) -> SendError {
     let why = format!("{}: {}", status.code.name(), quote(&status.message)).into();
     if status.is_retryable() {
-        return match (status.code, status.retry_after) {
-            // Nobody there, or nobody who can: everything else for this server would meet the same.
-            (Code::Unavailable | Code::DeadlineExceeded, None) => SendError::Unreachable { why },
-            (_, after) => SendError::Busy { after, why },
+        return match (status.code, status.failure) {
+            (_, Some(Failure::Connect | Failure::Transport)) => SendError::Unreachable { why },
+            // Nobody who can: everything else for this server would meet the same.
+            (Code::Unavailable | Code::DeadlineExceeded, _) if status.retry_after.is_none() => {
+                SendError::Silent { why }
+            }
+            _ => SendError::Busy { after: status.retry_after, why },
         };
     }
     match status.code {
@@ -178,6 +181,10 @@ impl Destination<Batch> for Server {
         };
         Box::pin(call.instrument(span))
     }
+
+    fn reach(&self, _data_type: usize) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(self.client.reach())
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +202,16 @@ mod tests {
         let after = Some(Duration::from_secs(3));
         let error = refused(&Status::new(Code::ResourceExhausted, "x").with_retry_after(after));
         assert_eq!(error, SendError::Busy { after, why: "RESOURCE_EXHAUSTED: x".into() });
+    }
+
+    #[test]
+    fn a_server_that_answers_is_not_one_that_is_away() {
+        let away = |failure| Status { failure: Some(failure), ..Status::new(Code::Unavailable, "x") };
+        assert!(matches!(refused(&away(Failure::Connect)), SendError::Unreachable { .. }));
+        assert!(matches!(refused(&away(Failure::Transport)), SendError::Unreachable { .. }));
+        assert!(matches!(refused(&Status::new(Code::Unavailable, "x")), SendError::Silent { .. }));
+        let late = Status { failure: Some(Failure::Timeout), ..Status::new(Code::DeadlineExceeded, "x") };
+        assert!(matches!(refused(&late), SendError::Silent { .. }));
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(crate) fn read(kind: SignalKind, answer: Result<Answer, ClientError>) -> Res
         Err(error) => {
             return Err(match error.failure {
                 Failure::Request => SendError::failed(error.message),
-                Failure::Connect | Failure::Transport | Failure::Timeout => SendError::unreachable(error.message),
+                Failure::Connect | Failure::Transport => SendError::unreachable(error.message),
+                Failure::Timeout => SendError::silent(error.message),
             });
         }
     };

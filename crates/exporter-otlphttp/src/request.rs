@@ -216,6 +216,10 @@ impl Destination<Batch> for Server {
         };
         Box::pin(call.instrument(span))
     }
+
+    fn reach(&self, data_type: usize) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async move { self.client.reach(self.addresses.get(data_type)?).await })
+    }
 }
 
 #[cfg(test)]

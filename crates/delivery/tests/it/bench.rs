@@ -52,13 +52,23 @@ pub(crate) struct Backend {
     answer: Mutex<Answer>,
     pub(crate) taken: Mutex<Vec<i64>>,
     pub(crate) asked: Mutex<Vec<(Instant, Vec<i64>)>>,
+    /// What a connection that is only tried says; `None` where it says nothing.
+    pub(crate) reached: Mutex<Option<bool>>,
+    /// When one was tried.
+    pub(crate) tried: Mutex<Vec<Instant>>,
 }
 
 impl Backend {
     pub(crate) fn new(
         answer: impl FnMut(&[i64]) -> (Duration, Result<Accepted, SendError>) + Send + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { answer: Mutex::new(Box::new(answer)), taken: Mutex::default(), asked: Mutex::default() })
+        Arc::new(Self {
+            answer: Mutex::new(Box::new(answer)),
+            taken: Mutex::default(),
+            asked: Mutex::default(),
+            reached: Mutex::default(),
+            tried: Mutex::default(),
+        })
     }
     pub(crate) fn healthy() -> Arc<Self> {
         Self::new(|_| (Duration::ZERO, Ok(Accepted::default())))
@@ -93,6 +103,13 @@ impl Destination<Batch> for Backend {
                 self.taken.lock().unwrap().extend(ids);
             }
             result
+        })
+    }
+
+    fn reach(&self, _data_type: usize) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async {
+            self.tried.lock().unwrap().push(Instant::now());
+            *self.reached.lock().unwrap()
         })
     }
 }

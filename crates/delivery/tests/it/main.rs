@@ -9,3 +9,4 @@ mod memory;
 mod queue;
 mod several;
 mod simulation;
+mod watch;

@@ -7,7 +7,7 @@ use corten_delivery::Arena;
 use corten_net::codec::{self, Encoding};
 use corten_signal::otlp::{Batch, Encoded, SignalKind};
 use corten_testkit::exporter::{large, logs, metrics, traces};
-use corten_testkit::{Answer, Received, Sink, eventually};
+use corten_testkit::{Answer, Received, Sink, eventually, free_address};
 
 use crate::bench::{refused, start};
 
@@ -183,4 +183,17 @@ async fn mistakes_are_said_while_the_file_is_loaded() {
         let found = refused(text).await;
         assert!(found.contains(words), "{text}: {found}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_back_gets_what_waits_before_its_pause_is_over() {
+    let address = free_address();
+    // A retry at its time would come in an hour.
+    let retry = "retry_on_failure {\n initial_interval = \"1h\"\n max_interval = \"1h\"\n max_elapsed_time = \"0s\"\n}";
+    let client = format!("client {{\n endpoint = \"{address}\"\n tls {{ insecure = true }}\n}}");
+    let exporter = start(&format!("{client}\n{retry}")).await;
+    exporter.send(traces(&["a"])).await;
+    eventually("the pause", || (exporter.metric("corten_delivery_paused", &[exporter_label()]) == 1.0).then_some(()));
+    let sink = Sink::start_at(address);
+    assert_eq!(requests(&sink, 1)[0].items(), 1);
 }

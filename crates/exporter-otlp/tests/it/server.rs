@@ -8,7 +8,7 @@ use corten_component::{BoxFuture, NodeId};
 use corten_net::Body;
 use corten_net::grpc::{Code, Status, reply, reply_status};
 use corten_net::http::{Request, Response};
-use corten_net::server::{Handler, Limits, Listener, Serving};
+use corten_net::server::{Handler, Listener, Serving};
 use corten_testkit::exporter::traces;
 use corten_testkit::{Sink, eventually, free_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -46,7 +46,7 @@ async fn retry_info_is_when_it_is_tried_again() {
         let server = Arc::new(Server { answers: Mutex::new([status].into()), asked: Mutex::default() });
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
         let handler: Arc<dyn Handler> = server.clone();
-        let serving = Serving { handler, tls: None, limits: Limits::default() };
+        let serving = Serving::new(handler);
         let installed = listener.install(&NodeId::root("test"), serving).await.unwrap();
         let retry = "retry_on_failure { initial_interval = \"5ms\"\n max_interval = \"10ms\" }";
         let exporter = start(&to(installed.local_addr(), "", retry)).await;

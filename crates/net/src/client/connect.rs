@@ -22,6 +22,9 @@ use crate::tls::ClientTls;
 /// A proxy's answer to CONNECT may have at most this many bytes.
 const PROXY_ANSWER_LIMIT: usize = 8 << 10;
 
+/// How long a connection may take that is made to see whether one can be made.
+const REACH_WITHIN: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) tls: ClientTls,
@@ -65,19 +68,39 @@ impl tower_service::Service<Uri> for Connector {
 }
 
 impl Connector {
+    /// The host to connect to, without brackets, and the port.
+    fn target<'a>(&'a self, uri: &'a Uri) -> Option<(&'a str, u16)> {
+        let target = self.target.as_ref().or(uri.authority())?;
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        Some((target.host().trim_matches(['[', ']']), target.port_u16().unwrap_or(default)))
+    }
+
+    /// Whether a connection can be made; it is closed at once. `None`: a proxy stands in between.
+    pub(super) async fn reach(&self, uri: &Uri) -> Option<bool> {
+        if self.proxy.hop(uri).is_some() {
+            return None;
+        }
+        let (host, port) = self.target(uri)?;
+        let connect = async {
+            match unix_path(host) {
+                Some(path) => UnixStream::connect(path).await.is_ok(),
+                None => tcp(host, port, 0).await.is_ok(),
+            }
+        };
+        Some(tokio::time::timeout(REACH_WITHIN, connect).await.unwrap_or(false))
+    }
+
     async fn connect(self, uri: Uri) -> io::Result<Link> {
         let secure = uri.scheme_str() == Some("https");
-        let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
-        let name = uri.host().ok_or_else(|| invalid("the address has no host"))?.trim_matches(['[', ']']);
-        let target = self.target.as_ref().or(uri.authority()).ok_or_else(|| invalid("the address has no host"))?;
-        let host = target.host().trim_matches(['[', ']']);
+        let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "the address has no host");
+        let name = uri.host().ok_or_else(invalid)?.trim_matches(['[', ']']);
+        let (host, port) = self.target(&uri).ok_or_else(invalid)?;
         if let Some(path) = unix_path(host) {
             let stream = UnixStream::connect(&path)
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("connecting to {path}: {error}")))?;
             return self.secured(Box::new(stream), name, secure, false).await;
         }
-        let port = target.port_u16().unwrap_or(if secure { 443 } else { 80 });
         match self.proxy.hop(&uri) {
             None => {
                 let turn = self.turn.as_ref().map_or(0, |turn| turn.fetch_add(1, Ordering::Relaxed));

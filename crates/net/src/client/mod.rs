@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use corten_component::BoxFuture;
 use http::uri::Authority;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -87,7 +87,7 @@ impl Default for ClientOptions {
 #[derive(Clone)]
 pub struct HttpClient {
     inner: legacy::Client<Connector, Body>,
-    proxy: Arc<Proxy>,
+    connector: Connector,
 }
 
 /// A whole answer.
@@ -161,10 +161,9 @@ impl HttpClient {
             Versions::Http2 => Offer::Http2,
         };
         let tls = ClientTls::new(&options.tls, offer)?;
-        let proxy = Arc::new(options.proxy);
         let connector = Connector {
             tls,
-            proxy: Arc::clone(&proxy),
+            proxy: Arc::new(options.proxy),
             target: options.target.clone(),
             turn: options.rotate.then(Default::default),
             timeout: options.connect_timeout,
@@ -181,7 +180,13 @@ impl HttpClient {
             .http2_keep_alive_while_idle(options.ping_while_idle)
             .http2_initial_stream_window_size(1 << 20)
             .http2_initial_connection_window_size(2 << 20);
-        Ok(Self { inner: builder.build(connector), proxy })
+        Ok(Self { inner: builder.build(connector.clone()), connector })
+    }
+
+    /// Whether a connection to the server can be made now, for who wants to know without sending anything. `None` where
+    /// that says nothing, since a proxy stands in between.
+    pub async fn reach(&self, server: &Uri) -> Option<bool> {
+        self.connector.reach(server).await
     }
 
     /// Sends a request and reads the answer, at most `limit` bytes of its body, all within `timeout`.
@@ -204,7 +209,7 @@ impl HttpClient {
     async fn exchange(&self, mut request: Request<Body>, limit: usize) -> Result<Answer, ClientError> {
         // A request in plaintext is the proxy's to read; an encrypted one goes through a tunnel.
         if request.uri().scheme_str() == Some("http")
-            && let Some(hop) = self.proxy.hop(request.uri())
+            && let Some(hop) = self.connector.proxy.hop(request.uri())
         {
             request.headers_mut().extend(hop.headers);
         }

@@ -68,6 +68,14 @@ impl Endpoint {
         Ok(Self { scheme, shown: authority.clone(), authority })
     }
 
+    fn uri(&self, path: PathAndQuery) -> Result<Uri, http::uri::InvalidUriParts> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(self.scheme.clone());
+        uri.authority = Some(self.shown.clone());
+        uri.path_and_query = Some(path);
+        Uri::from_parts(uri)
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
@@ -200,7 +208,7 @@ impl GrpcClient {
                 Failure::Timeout => Code::DeadlineExceeded,
                 Failure::Request => Code::Internal,
             };
-            Status::new(code, error.message)
+            Status { failure: Some(error.failure), ..Status::new(code, error.message) }
         })?;
         let status =
             answer.trailers.as_ref().and_then(Status::from_headers).or_else(|| Status::from_headers(&answer.headers));
@@ -219,6 +227,11 @@ impl GrpcClient {
         let encoding = name.and_then(Encoding::from_grpc);
         let message = unframe(&mut Body::from(answer.body), encoding, limit, &mut |_| true).await?;
         Ok(Reply { message: message.unwrap_or_default(), headers: answer.headers })
+    }
+
+    /// Whether a connection to the server can be made now; see [`HttpClient::reach`].
+    pub async fn reach(&self) -> Option<bool> {
+        self.http.reach(&self.endpoint.uri(PathAndQuery::from_static("/")).ok()?).await
     }
 
     /// One attempt, or as many as fit into the time if each finds no connection and that is wanted.
@@ -257,11 +270,8 @@ impl GrpcClient {
         compressed: bool,
         timeout: Duration,
     ) -> Result<Request<Body>, Status> {
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(self.endpoint.scheme.clone());
-        uri.authority = Some(self.endpoint.shown.clone());
-        uri.path_and_query = Some(PathAndQuery::from_static(path));
-        let uri = Uri::from_parts(uri).map_err(|error| Status::new(Code::Internal, error.to_string()))?;
+        let uri = self.endpoint.uri(PathAndQuery::from_static(path));
+        let uri = uri.map_err(|error| Status::new(Code::Internal, error.to_string()))?;
         let mut request = Request::new(Body::parts(body));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;

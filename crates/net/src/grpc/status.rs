@@ -10,6 +10,8 @@ use corten_proto::google;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use prost::Message;
 
+use crate::client::Failure;
+
 /// Binary headers are sent without padding and read with or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -99,12 +101,14 @@ pub struct Status {
     pub message: String,
     /// When the caller may try again (`RetryInfo` in the details).
     pub retry_after: Option<Duration>,
+    /// Where the call failed, if this is not what the server says, but what is said of it for want of an answer.
+    pub failure: Option<Failure>,
 }
 
 impl Status {
     /// A status without details.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None }
+        Self { code, message: message.into(), retry_after: None, failure: None }
     }
 
     /// The same with a time to wait.
@@ -172,7 +176,7 @@ impl Status {
             let bytes = BASE64.decode(value.as_bytes()).ok()?;
             retry_info(&google::Status::decode(Bytes::from(bytes)).ok()?)
         });
-        Some(Self { code: Code::from_number(number), message, retry_after })
+        Some(Self { retry_after, ..Self::new(Code::from_number(number), message) })
     }
 }
 
