@@ -57,9 +57,9 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// 30 seconds, and a second more for each 16 KiB that have come.
+    /// 25 seconds, and a second more for each 16 KiB that have come.
     fn default() -> Self {
-        Self { base: Duration::from_secs(30), min_rate: 16 << 10 }
+        Self { base: Duration::from_secs(25), min_rate: 16 << 10 }
     }
 }
 

@@ -17,7 +17,7 @@ use corten_component::{BoxFuture, NodeId};
 use corten_net::Body;
 use corten_net::args::{TlsFiles, TlsServer};
 use corten_net::http::{Request, Response, StatusCode, header};
-use corten_net::server::{Handler, Limits, Listener, Serving};
+use corten_net::server::{Handler, Listener, Serving};
 use corten_net::tls::ServerTls;
 use corten_syntax::Secret;
 use corten_testkit::{Collector, eventually};
@@ -201,7 +201,7 @@ async fn a_module_comes_over_https() {
     let (tls, authority) = certificates();
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let handler: Arc<dyn Handler> = cgi.clone();
-    let serving = Serving { handler, tls: Some(ServerTls::new(&tls).unwrap()), limits: Limits::default() };
+    let serving = Serving { tls: Some(ServerTls::new(&tls).unwrap()), ..Serving::new(handler) };
     let installed = listener.install(&NodeId::root("test"), serving).await.unwrap();
     let port = installed.local_addr().socket_addr().unwrap().port();
     let home = directory.path().to_owned();

@@ -7,6 +7,7 @@ use corten_component::{Arguments, Enumeration, Invalid};
 use corten_net::args::{DebugMetrics, TlsServer};
 use corten_net::auth::AuthHandle;
 use corten_net::codec::Encoding;
+use corten_net::server::PingPolicy;
 use corten_signal::otlp::{OutputArguments, SignalKind};
 
 /// The arguments of `otelcol.receiver.otlp`.
@@ -112,13 +113,20 @@ pub struct Keepalive {
     pub server_parameters: ServerParameters,
 }
 
-/// `enforcement_policy`. Pings of clients are answered and never punished: a flood of them costs little.
+/// `enforcement_policy`. A client that pings too early more than twice is sent away (GOAWAY, `too_many_pings`).
 #[derive(Debug, Clone, PartialEq, Arguments)]
 pub struct Enforcement {
-    /// Accepted and without effect.
+    /// The least time between two pings of a client; 0 is 5 minutes.
     pub min_time: Duration,
-    /// Accepted and without effect.
+    /// Whether clients may ping so often while no call runs, too; otherwise they may every two hours.
     pub permit_without_stream: bool,
+}
+
+impl Enforcement {
+    pub(crate) fn policy(&self) -> PingPolicy {
+        let min_time = if self.min_time.is_zero() { Self::default().min_time } else { self.min_time };
+        PingPolicy { min_time, without_requests: self.permit_without_stream }
+    }
 }
 
 impl Default for Enforcement {
@@ -180,9 +188,9 @@ pub struct Http {
     pub idle_timeout: Duration,
     /// Whether a connection takes more than one request.
     pub keep_alives_enabled: bool,
-    /// For a request's header.
+    /// For a request's header, the first from the connection's beginning on; 0 is 20 seconds.
     pub read_header_timeout: Duration,
-    /// For a request's body; 0 is 30 seconds, and more for long bodies.
+    /// For a request's body; 0 is 25 seconds, and more for long bodies.
     pub read_timeout: Duration,
     /// For what happens between the body and the answer.
     pub write_timeout: Duration,
@@ -210,7 +218,7 @@ impl Default for Http {
             logs_url_path: SignalKind::Logs.url_path().to_owned(),
             idle_timeout: Duration::from_secs(60),
             keep_alives_enabled: true,
-            read_header_timeout: Duration::from_secs(60),
+            read_header_timeout: Duration::from_secs(20),
             read_timeout: Duration::ZERO,
             write_timeout: Duration::from_secs(30),
             cors: None,

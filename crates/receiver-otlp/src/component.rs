@@ -9,7 +9,7 @@ use corten_delivery::{Arena, Holder};
 use corten_net::Address;
 use corten_net::args::TlsServer;
 use corten_net::auth::AuthHandle;
-use corten_net::server::{Handler, Installed, Limits, Listener, Serving};
+use corten_net::server::{Handler, Installed, Limits, Listener, MAX_PER_PEER, Refusals, Serving};
 use corten_net::tls::ServerTls;
 use corten_signal::otlp::{Batch, SignalKind};
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ impl Component for OtlpReceiver {
     async fn build(args: Arc<Self::Arguments>, cx: &mut BuildContext<'_>) -> Result<(Self, Self::Exports), BuildError> {
         let mut servers = Vec::new();
         let output = |kind: usize| args.output.of(*SignalKind::ALL.get(kind)?).cloned();
-        let holder = Holder::for_several(cx.id().to_string(), Arena::of(cx), cx.health().clone(), output);
+        let holder = Holder::for_several(cx.id().to_string(), Arena::of(cx), cx.health().clone(), cx.metrics(), output);
         if let Some(grpc) = &args.grpc {
             servers.push(build_grpc(grpc, &args, &holder, cx)?);
         }
@@ -166,8 +166,15 @@ fn unless_zero(time: Duration) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
 }
 
-fn meters(cx: &BuildContext<'_>, protocol: Protocol, routes: &[(SignalKind, String)]) -> Meters {
-    Meters::register(cx.metrics(), &format!("otlp/{}", cx.id().local()), protocol, routes.to_vec())
+/// Connections that one peer may have. Where only this machine can connect, all peers have one address.
+fn per_peer(address: &Address) -> Option<usize> {
+    (!address.is_local()).then_some(MAX_PER_PEER)
+}
+
+fn meters(cx: &BuildContext<'_>, protocol: Protocol, routes: &[(SignalKind, String)]) -> (Meters, Refusals) {
+    let receiver = format!("otlp/{}", cx.id().local());
+    let meters = Meters::register(cx.metrics(), &receiver, protocol, routes.to_vec());
+    (meters, metrics::refusals(cx.metrics(), &receiver, protocol))
 }
 
 fn build_grpc(
@@ -179,7 +186,7 @@ fn build_grpc(
     let address = address("grpc.endpoint", grpc.transport, grpc.endpoint.as_deref(), DEFAULT_GRPC)?;
     let served = SignalKind::ALL.into_iter().filter(|kind| args.output.of(*kind).is_some());
     let routes: Vec<_> = served.map(|kind| (kind, kind.grpc_service().to_owned())).collect();
-    let meters = meters(cx, Protocol::Grpc, &routes);
+    let (meters, refusals) = meters(cx, Protocol::Grpc, &routes);
     let ingest = Ingest::new(
         cx.id(),
         Arc::clone(holder),
@@ -202,13 +209,15 @@ fn build_grpc(
         grace: unless_zero(server.max_connection_age_grace).unwrap_or(defaults.grace),
         ping_interval: unless_zero(server.time),
         ping_timeout: unless_zero(server.timeout).unwrap_or(defaults.ping_timeout),
+        pings: Some(grpc.keepalive.enforcement_policy.policy()),
+        max_per_peer: per_peer(&address),
         ..defaults
     };
     let handler: Arc<dyn Handler> = Arc::new(GrpcServer { args: grpc.clone(), ingest: Arc::clone(&ingest) });
     Ok(Server {
         protocol: Protocol::Grpc,
         lease: cx.resource(address.clone()),
-        serving: Serving { handler, tls: tls("grpc.tls", grpc.tls.as_ref())?, limits },
+        serving: Serving { handler, tls: tls("grpc.tls", grpc.tls.as_ref())?, limits, refusals },
         ingest,
         auth: grpc.auth.clone(),
         address,
@@ -229,7 +238,7 @@ fn build_http(
             return Err(BuildError::at("http", format!("two signals have the path {path}")));
         }
     }
-    let meters = meters(cx, Protocol::Http, &routes);
+    let (meters, refusals) = meters(cx, Protocol::Http, &routes);
     let deadline = unless_zero(http.write_timeout).unwrap_or(GRPC_DEADLINE);
     let ingest = Arc::new(Ingest::new(
         cx.id(),
@@ -245,6 +254,7 @@ fn build_http(
         header_timeout: unless_zero(http.read_header_timeout).unwrap_or(defaults.header_timeout),
         idle_timeout: unless_zero(http.idle_timeout).or(defaults.idle_timeout),
         keep_alive: http.keep_alives_enabled,
+        max_per_peer: per_peer(&address),
         ..defaults
     };
     let handler: Arc<dyn Handler> = Arc::new(HttpServer {
@@ -257,7 +267,7 @@ fn build_http(
     Ok(Server {
         protocol: Protocol::Http,
         lease: cx.resource(address.clone()),
-        serving: Serving { handler, tls: tls("http.tls", http.tls.as_ref())?, limits },
+        serving: Serving { handler, tls: tls("http.tls", http.tls.as_ref())?, limits, refusals },
         ingest,
         auth: http.auth.clone(),
         address,

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use corten_component::metrics::{Counter, Histogram, MetricDoc, MetricKind, Scope};
-use corten_signal::otlp::SignalKind;
+use corten_delivery::Holder;
+use corten_net::server::Refusals;
+use corten_signal::otlp::{Batch, SignalKind};
 
 use crate::refused::Cause;
 
@@ -21,6 +23,10 @@ const HTTP: &[&str] = &["http_route", "http_status_code"];
 const RPC: &[&str] = &["rpc_service", "rpc_grpc_status_code"];
 const REJECTED: &str = "corten_receiver_rejected_requests_total";
 const REJECTED_HELP: &str = "Requests refused before downstream saw them, by reason.";
+
+const CONNECTIONS: &str = "corten_receiver_refused_connections_total";
+const CONNECTIONS_HELP: &str =
+    "Connections that were not taken, or ended for what their peer did or did not do, by reason.";
 
 const HTTP_DURATION: (&str, &str) = ("http_server_duration_milliseconds", "How long requests took, in milliseconds.");
 const HTTP_REQUEST: (&str, &str) = ("http_server_request_size_bytes", "Sizes of request bodies as received, in bytes.");
@@ -56,6 +62,7 @@ pub(crate) const DOCS: &[MetricDoc] = &[
     counter("otelcol_receiver_failed_metric_points_total", FAILED, RECEIVER),
     counter("otelcol_receiver_failed_log_records_total", FAILED, RECEIVER),
     counter(REJECTED, REJECTED_HELP, &["receiver", "transport", "reason"]),
+    counter(CONNECTIONS, CONNECTIONS_HELP, &["receiver", "transport", "reason"]),
     histogram(HTTP_DURATION, HTTP),
     histogram(HTTP_REQUEST, &["http_route"]),
     histogram(HTTP_RESPONSE, &["http_route"]),
@@ -64,6 +71,10 @@ pub(crate) const DOCS: &[MetricDoc] = &[
     histogram(RPC_RESPONSE, &["rpc_service"]),
     histogram(RPC_REQUESTS, &["rpc_service"]),
     histogram(RPC_RESPONSES, &["rpc_service"]),
+    Holder::<Batch>::DOCS[0],
+    Holder::<Batch>::DOCS[1],
+    Holder::<Batch>::DOCS[2],
+    Holder::<Batch>::DOCS[3],
 ];
 
 /// Which protocol a server speaks.
@@ -80,6 +91,12 @@ impl Protocol {
             Self::Grpc => "grpc",
         }
     }
+}
+
+/// Counts the connections of a server that are refused.
+pub(crate) fn refusals(scope: &Scope, receiver: &str, protocol: Protocol) -> Refusals {
+    let labels = [("receiver", receiver), ("transport", protocol.label())];
+    Refusals::new(|reason| scope.counter(CONNECTIONS, CONNECTIONS_HELP, &[labels[0], labels[1], ("reason", reason)]))
 }
 
 /// The statuses that a server answers with: HTTP's and gRPC's together.

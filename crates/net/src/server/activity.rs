@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,28 +33,57 @@ impl Tap for Arc<Activity> {
 pub(super) struct Activity {
     requests: AtomicUsize,
     since: Mutex<Instant>,
-    /// When the header began that has not ended.
+    /// When the header began that has not ended. The first begins with the connection.
     header: Mutex<Option<Instant>>,
+    /// The peer asked too often whether we are there, and the connection was ended for it.
+    asked_too_often: AtomicBool,
 }
 
 /// A request that is under way.
 pub(super) struct Busy(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new() -> Self {
-        Self { requests: AtomicUsize::new(0), since: Mutex::new(Instant::now()), header: Mutex::new(None) }
+    /// Of a connection that was made then.
+    pub(super) fn new(start: Instant) -> Self {
+        Self {
+            requests: AtomicUsize::new(0),
+            since: Mutex::new(start),
+            header: Mutex::new(Some(start)),
+            asked_too_often: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn begin(this: &Arc<Self>) -> Busy {
         this.requests.fetch_add(1, Ordering::SeqCst);
-        *this.header() = None;
+        this.header_ends();
         Busy(Arc::clone(this))
+    }
+
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+
+    pub(super) fn asked_too_often(&self) -> bool {
+        self.asked_too_often.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_asked_too_often(&self) {
+        self.asked_too_often.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn header_begins(&self) {
+        self.header().get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn header_ends(&self) {
+        *self.header() = None;
     }
 
     /// Bytes have come.
     fn heard(&self) {
-        if self.requests.load(Ordering::SeqCst) == 0 {
-            self.header().get_or_insert_with(Instant::now);
+        if !self.is_busy() {
+            self.header_begins();
         }
     }
 

@@ -16,31 +16,37 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Limits;
 use super::activity::{Activity, Busy, at};
+use super::http2::Watched;
 use super::io::speaks_http2;
 use super::listener::{Shared, enter_now};
+use super::refusals::{Cause, OfPeer};
 use super::slot::{Inside, Slot};
+use super::{Limits, Refusals, Serving};
 use crate::stream::{Stream, Tapped};
 use crate::{Body, BodyError, Peer};
 
 /// How long a connection that has been asked to go may take if the listener closes.
 const CLOSING_GRACE: Duration = Duration::from_secs(10);
 
+/// How long a connection whose header does not end may take to go.
+const LATE_GRACE: Duration = Duration::from_secs(1);
+
 /// Counts a connection as long as it lives.
-pub(super) struct Counted(Arc<Shared>);
+pub(super) struct Counted(Arc<Shared>, Option<OfPeer>);
 
 impl Counted {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, of_peer: Option<OfPeer>) -> Self {
         shared.connections.fetch_add(1, Ordering::SeqCst);
-        Self(shared)
+        Self(shared, of_peer)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
+        self.1 = None;
         self.0.connections.fetch_sub(1, Ordering::SeqCst);
         self.0.gone.notify_waiters();
     }
@@ -49,11 +55,11 @@ impl Drop for Counted {
 /// Serves a connection to its end.
 pub(super) async fn run(connection: Counted, stream: Stream, mut peer: Peer) {
     let mut slots = connection.0.slot.subscribe();
-    let (limits, tls, epoch) = match enter_now(&mut slots).await {
-        Some(Inside(ref active)) => (active.serving.limits.clone(), active.serving.tls.clone(), active.epoch),
+    let (Serving { limits, tls, refusals, .. }, epoch) = match enter_now(&mut slots).await {
+        Some(Inside(ref active)) => (active.serving.clone(), active.epoch),
         None => return,
     };
-    let life = Life { limits, epoch, slots };
+    let life = Life { limits, refusals, epoch, slots };
     let Some(tls) = tls else { return life.detect(stream, peer).await };
     let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
     match timeout(life.limits.handshake_timeout, acceptor.accept(stream)).await {
@@ -63,13 +69,16 @@ pub(super) async fn run(connection: Counted, stream: Stream, mut peer: Peer) {
             peer.certificate =
                 session.peer_certificates().and_then(<[_]>::first).map(|found| Arc::from(found.as_ref()));
             match session.alpn_protocol() {
-                Some(b"h2") => life.http2(Box::new(stream), peer).await,
-                Some(b"http/1.1") => life.http1(Box::new(stream), peer).await,
+                Some(b"h2") => life.http2(Box::new(stream), peer, Instant::now()).await,
+                Some(b"http/1.1") => life.http1(Box::new(stream), peer, Instant::now()).await,
                 _ => life.detect(Box::new(stream), peer).await,
             }
         }
-        Ok(Err(error)) => tracing::debug!(peer = ?peer.address, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(peer = ?peer.address, "TLS handshake took too long"),
+        failed => {
+            life.refusals.count(Cause::Handshake);
+            let error = failed.ok().and_then(Result::err).map_or("too late".to_owned(), |error| error.to_string());
+            tracing::debug!(peer = ?peer.address, error, "TLS handshake failed");
+        }
     }
 }
 
@@ -79,31 +88,33 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible
 /// What rules a connection's life.
 struct Life {
     limits: Limits,
+    refusals: Refusals,
     epoch: u64,
     slots: watch::Receiver<Slot>,
 }
 
 impl Life {
     async fn detect(self, stream: Stream, peer: Peer) {
-        let limit = self.limits.idle_timeout.unwrap_or(self.limits.header_timeout).max(self.limits.header_timeout);
+        let start = Instant::now();
         let mut slots = self.slots.clone();
         let detected = tokio::select! {
-            detected = timeout(limit, speaks_http2(stream)) => detected,
+            detected = timeout_at(start + self.limits.header_timeout, speaks_http2(stream)) => detected,
             () = must_go(&mut slots, self.epoch) => return,
         };
         match detected {
-            Ok(Ok((true, stream))) => self.http2(stream, peer).await,
-            Ok(Ok((false, stream))) => self.http1(stream, peer).await,
-            // The client has gone, or sends nothing.
-            Ok(Err(_)) | Err(_) => {}
+            Ok(Ok((true, stream))) => self.http2(stream, peer, start).await,
+            Ok(Ok((false, stream))) => self.http1(stream, peer, start).await,
+            // The client has gone.
+            Ok(Err(_)) => {}
+            Err(_) => self.refusals.count(Cause::Header),
         }
     }
 
-    async fn http1(self, stream: Stream, peer: Peer) {
+    async fn http1(self, stream: Stream, peer: Peer, start: Instant) {
         if !self.limits.http1 {
             return;
         }
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::new(start));
         let service = self.service(&activity, peer);
         let mut builder = http1::Builder::new();
         builder
@@ -117,19 +128,14 @@ impl Life {
             .half_close(false);
         let stream = Tapped { stream, tap: Arc::clone(&activity) };
         let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service));
-        let limit = self.limits.header_timeout;
-        tokio::select! {
-            () = self.watch(connection, &activity) => {}
-            // Nothing is under way, so nothing is lost.
-            () = activity.header_late(limit) => {}
-        }
+        self.watch(connection, &activity).await;
     }
 
-    async fn http2(self, stream: Stream, peer: Peer) {
+    async fn http2(self, stream: Stream, peer: Peer, start: Instant) {
         if !self.limits.http2 {
             return;
         }
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::new(start));
         let service = self.service(&activity, peer);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -140,6 +146,7 @@ impl Life {
             .initial_connection_window_size(self.limits.stream_window.saturating_mul(2))
             .keep_alive_interval(self.limits.ping_interval)
             .keep_alive_timeout(self.limits.ping_timeout);
+        let stream = Watched::new(stream, &activity, self.limits.pings);
         let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service));
         self.watch(connection, &activity).await;
     }
@@ -165,10 +172,19 @@ impl Life {
             let idle = activity.idle(self.limits.idle_timeout);
             let mut idle = pin!(idle);
             tokio::select! {
-                _ = connection.as_mut() => return,
+                _ = connection.as_mut() => {
+                    if activity.asked_too_often() {
+                        self.refusals.count(Cause::Pings);
+                    }
+                    return;
+                }
                 () = must_go(&mut self.slots, self.epoch) => CLOSING_GRACE.min(self.limits.grace),
                 () = &mut idle => self.limits.grace,
                 () = at(end) => self.limits.grace,
+                () = activity.header_late(self.limits.header_timeout) => {
+                    self.refusals.count(Cause::Header);
+                    LATE_GRACE
+                }
             }
         };
         connection.as_mut().go();

@@ -1,5 +1,6 @@
 //! The listener resource.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,16 +11,19 @@ use tokio::time::Instant;
 
 use super::bind::{Bound, SocketFile, bind};
 use super::io::Acceptor;
+use super::refusals::{Cause, Peers};
 use super::slot::{Active, Slot, enter};
 use super::{Serving, connection};
-use crate::Address;
+use crate::stream::Stream;
+use crate::{Address, Peer};
 
 /// How long a request or connection waits for an instance.
 pub(super) const GATE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an instance waits for another component to leave the address.
 const TAKEOVER_DEADLINE: Duration = Duration::from_secs(10);
-/// The pause after the system could not give a connection (usually: no file descriptors left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The pause after the system could not give a connection (usually: no file descriptors left), and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A bound address, its connections, and the instance that answers on them. See the module's page.
 pub struct Listener {
@@ -32,6 +36,7 @@ pub(super) struct Shared {
     pub(super) slot: watch::Sender<Slot>,
     pub(super) connections: AtomicUsize,
     pub(super) gone: Notify,
+    peers: Arc<Peers>,
     epoch: Mutex<u64>,
     last_tls: Mutex<Option<Option<crate::tls::ServerTls>>>,
 }
@@ -60,6 +65,7 @@ impl Listener {
                 slot: watch::Sender::new(Slot::Empty),
                 connections: AtomicUsize::new(0),
                 gone: Notify::new(),
+                peers: Arc::default(),
                 epoch: Mutex::new(0),
                 last_tls: Mutex::new(None),
             }),
@@ -159,13 +165,28 @@ impl Drop for Installed {
     }
 }
 
-async fn accept(shared: Arc<Shared>, acceptor: Acceptor, _file: Option<SocketFile>) {
+/// Where connections come from.
+pub(super) trait Source: Send + Sync + 'static {
+    /// The next.
+    fn next(&self) -> impl Future<Output = io::Result<(Stream, Peer)>> + Send;
+}
+
+impl Source for Acceptor {
+    fn next(&self) -> impl Future<Output = io::Result<(Stream, Peer)>> + Send {
+        self.accept()
+    }
+}
+
+async fn accept(shared: Arc<Shared>, source: impl Source, _file: Option<SocketFile>) {
     let mut slots = shared.slot.subscribe();
-    let mut failing = false;
+    let mut pause = Duration::ZERO;
     loop {
         let step = async {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             room(&shared).await;
-            acceptor.accept().await
+            source.next().await
         };
         let accepted = tokio::select! {
             accepted = step => accepted,
@@ -173,19 +194,46 @@ async fn accept(shared: Arc<Shared>, acceptor: Acceptor, _file: Option<SocketFil
         };
         match accepted {
             Ok((stream, peer)) => {
-                failing = false;
-                let connection = connection::Counted::new(Arc::clone(&shared));
-                tokio::spawn(connection::run(connection, stream, peer));
+                pause = Duration::ZERO;
+                take(&shared, stream, peer);
             }
+            // The connection alone is at fault, and gone.
+            Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                if !failing {
+                if pause.is_zero() {
                     tracing::warn!(address = %shared.address, %error, "connections cannot be accepted, trying again");
                 }
-                failing = true;
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             }
         }
     }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable
+    )
+}
+
+/// Serves a connection, unless its peer has too many.
+fn take(shared: &Arc<Shared>, stream: Stream, peer: Peer) {
+    let serving = match &*shared.slot.borrow() {
+        Slot::Active(active) => Some((active.serving.limits.max_per_peer, active.serving.refusals.clone())),
+        _ => None,
+    };
+    let mut of_peer = None;
+    if let (Some((Some(limit), refusals)), Some(address)) = (serving, peer.address) {
+        of_peer = Peers::enter(&shared.peers, address.ip(), limit);
+        if of_peer.is_none() {
+            refusals.count(Cause::PeerLimit);
+            tracing::debug!(listener = %shared.address, peer = %address.ip(), limit, "the peer has too many connections");
+            return;
+        }
+    }
+    let connection = connection::Counted::new(Arc::clone(shared), of_peer);
+    tokio::spawn(connection::run(connection, stream, peer));
 }
 
 /// Resolves when another connection is allowed.
@@ -210,13 +258,70 @@ pub(super) async fn enter_now(slots: &mut watch::Receiver<Slot>) -> Option<super
     enter(slots, Instant::now() + GATE_DEADLINE).await
 }
 
-fn describe(error: &std::io::Error) -> String {
+fn describe(error: &io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "the address is already in use by another process".to_owned(),
-        std::io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
-        std::io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::AddrInUse => "the address is already in use by another process".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
+        io::ErrorKind::PermissionDenied => {
             format!("not allowed ({error}); ports below 1024 need CAP_NET_BIND_SERVICE")
         }
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    /// Fails each time for want of descriptors, or for another reason.
+    #[derive(Clone)]
+    struct Failing {
+        kind: io::ErrorKind,
+        asked: Arc<AtomicUsize>,
+        well: Arc<AtomicBool>,
+    }
+
+    impl Failing {
+        fn new(kind: io::ErrorKind) -> Self {
+            Self { kind, asked: Arc::default(), well: Arc::default() }
+        }
+    }
+
+    impl Source for Failing {
+        async fn next(&self) -> io::Result<(Stream, Peer)> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.well.load(Ordering::SeqCst) {
+                return std::future::pending().await;
+            }
+            Err(self.kind.into())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_descriptors_few_attempts_are_made_and_the_first_is_soon() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let source = Failing::new(io::ErrorKind::Other);
+        tokio::spawn(accept(Arc::clone(&listener.shared), source.clone(), None));
+        tokio::time::sleep(Duration::from_millis(35)).await;
+        assert_eq!(source.asked.load(Ordering::SeqCst), 3);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let asked = source.asked.load(Ordering::SeqCst);
+        assert!((100..130).contains(&asked), "{asked} attempts in a minute");
+        source.well.store(true, Ordering::SeqCst);
+        tokio::time::sleep(LONGEST_PAUSE + FIRST_PAUSE).await;
+        assert_eq!(source.asked.load(Ordering::SeqCst), asked + 1, "it is noticed at the next");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_broke_while_it_waited_delays_no_other() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let source = Failing::new(io::ErrorKind::ConnectionAborted);
+        tokio::spawn(accept(Arc::clone(&listener.shared), source.clone(), None));
+        while source.asked.load(Ordering::SeqCst) < 1000 {
+            tokio::task::yield_now().await;
+        }
+        source.well.store(true, Ordering::SeqCst);
     }
 }

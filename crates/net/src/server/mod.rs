@@ -10,9 +10,13 @@
 mod activity;
 mod bind;
 mod connection;
+mod frames;
+mod http2;
 mod io;
 mod limits;
 mod listener;
+mod pings;
+mod refusals;
 mod slot;
 
 use std::sync::Arc;
@@ -23,8 +27,10 @@ use http::{Request, Response};
 use crate::Body;
 use crate::tls::ServerTls;
 
-pub use limits::Limits;
+pub use limits::{Limits, MAX_PER_PEER};
 pub use listener::{Installed, Listener};
+pub use pings::PingPolicy;
+pub use refusals::Refusals;
 
 /// Answers requests. Who sent one is in its extensions, as [`crate::Peer`].
 pub trait Handler: Send + Sync + 'static {
@@ -51,11 +57,13 @@ pub struct Serving {
     pub tls: Option<ServerTls>,
     /// Limits and deadlines of connections; they hold for those made from now on.
     pub limits: Limits,
+    /// Counts connections that are refused or cut off.
+    pub refusals: Refusals,
 }
 
 impl Serving {
     /// A handler without TLS, with default limits.
     pub fn new(handler: Arc<dyn Handler>) -> Self {
-        Self { handler, tls: None, limits: Limits::default() }
+        Self { handler, tls: None, limits: Limits::default(), refusals: Refusals::default() }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use corten_component::NodeId;
 use corten_net::client::{ClientOptions, HttpClient, Versions};
 use corten_net::http::{Request, Response, StatusCode};
-use corten_net::server::{Installed, Limits, Listener, Serving};
+use corten_net::server::{Installed, Limits, Listener, Refusals, Serving};
 use corten_net::{Address, Body, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,13 +22,17 @@ async fn hello(request: Request<Body>) -> Response<Body> {
 }
 
 async fn serve(limits: Limits) -> (Listener, Installed) {
+    serve_counting(limits, Refusals::default()).await
+}
+
+pub(crate) async fn serve_counting(limits: Limits, refusals: Refusals) -> (Listener, Installed) {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
-    let serving = Serving { limits, ..Serving::new(Arc::new(hello)) };
+    let serving = Serving { limits, refusals, ..Serving::new(Arc::new(hello)) };
     let installed = listener.install(&NodeId::root("a"), serving).await.unwrap();
     (listener, installed)
 }
 
-async fn connect(address: &Address) -> TcpStream {
+pub(crate) async fn connect(address: &Address) -> TcpStream {
     TcpStream::connect(address.socket_addr().unwrap()).await.unwrap()
 }
 
@@ -87,16 +91,16 @@ async fn connections_that_do_nothing_are_closed() {
     exchange(&mut idle).await;
     let used = Instant::now();
     until_closed(&mut idle).await;
-    for waited in [used - start, used.elapsed()] {
-        assert!((Duration::from_secs(59)..Duration::from_secs(95)).contains(&waited), "{waited:?}");
-    }
+    // A connection begins with a header; one that has brought something may be silent for longer.
+    assert!((20..30).contains(&(used - start).as_secs()), "{:?}", used - start);
+    assert!((59..95).contains(&used.elapsed().as_secs()), "{:?}", used.elapsed());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_header_that_never_ends_is_given_up() {
     // Its time begins with its first byte and is its own, however long silence may last.
     let limits = Limits {
-        header_timeout: Duration::from_millis(200),
+        header_timeout: Duration::from_secs(5),
         idle_timeout: Some(Duration::from_secs(3600)),
         ..Limits::default()
     };

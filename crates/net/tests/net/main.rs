@@ -5,3 +5,4 @@
 mod client;
 mod codec;
 mod listener;
+mod refusals;
