@@ -1,6 +1,6 @@
 //! Encoding.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
@@ -85,8 +85,19 @@ pub fn encode<'a>(
 /// Bodies up to this size are compressed where they are: about 100 µs of work.
 const ASIDE_ABOVE: usize = 16 << 10;
 
-/// As many bodies at a time as there are cores: more would only share them, each with a compressor's memory of its own.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+/// Kilobytes of bodies that are compressed at once, so that what compressors need of their own stays small whatever comes.
+const AT_ONCE: usize = 2 * (pool::WHOLE_BYTES >> 10);
+
+static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
+
+static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
+
+/// What a body of that size takes of them: more bodies at a time than there are cores would only share these, and a very
+/// large one is compressed piece by piece.
+fn share(size: usize, cores: usize) -> u32 {
+    let kilobytes = size.min(pool::WHOLE_BYTES).div_ceil(1 << 10);
+    u32::try_from(kilobytes.max(AT_ONCE / cores.max(1))).unwrap_or(u32::MAX)
+}
 
 /// The same, away from the event loop if the body is large. With [`Encoding::Identity`] the parts come back as they are.
 ///
@@ -101,9 +112,13 @@ pub async fn encode_aside(encoding: Encoding, level: Level, parts: Vec<Bytes>) -
     if size <= ASIDE_ABOVE {
         return work();
     }
-    // It is never closed.
-    let _turn = TURNS.acquire().await;
+    // It goes along with the work, which runs to its end even if nobody waits for it any more.
+    let permit = Arc::clone(&TURNS).acquire_many_owned(share(size, *CORES)).await;
     let stopped = |_| EncodeError { encoding: encoding.http_name(), why: "the work was given up".to_owned() };
+    let work = move || {
+        let _permit = permit;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
@@ -111,6 +126,27 @@ pub async fn encode_aside(encoding: Encoding, level: Level, parts: Vec<Bytes>) -
 mod tests {
     use super::super::decode::decode;
     use super::*;
+
+    #[test]
+    fn a_body_of_any_size_gets_its_share() {
+        for (size, cores, kilobytes) in
+            [(1, 1, 8192), (1, 2, 4096), (1, 64, 128), (200 << 10, 64, 200), (4 << 20, 64, 4096), (usize::MAX, 64, 4096)]
+        {
+            assert_eq!(share(size, cores), kilobytes, "{size} with {cores}");
+            assert!(kilobytes as usize <= AT_ONCE, "or it would wait for ever");
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_is_compressed_at_once_is_compressed_in_turn() {
+        let body = Bytes::from(vec![7u8; 5 << 20]);
+        let one = || encode_aside(Encoding::Gzip, Level::Default, vec![body.clone()]);
+        for encoded in futures_util::future::join_all((0..8).map(|_| one())).await {
+            let parts = encoded.unwrap();
+            assert!(decode(Encoding::Gzip, parts, body.len(), &mut |_| true).unwrap() == body);
+        }
+        assert_eq!(TURNS.available_permits(), AT_ONCE);
+    }
 
     #[test]
     fn a_body_too_large_to_be_copied_comes_back_whole() {

@@ -2,13 +2,14 @@
 //!
 //! A deflate or zstd state is a few hundred kilobytes. Allocated for each body between records that stay, it leaves
 //! holes that the heap fills with records and never gets back: with 500-byte bodies a collector grew by 28 kB a
-//! request. So each thread keeps one state of each kind, and writes into a scratch buffer that it keeps too.
+//! request. So a few states are kept for whoever needs one next, with the scratch buffers that they write into. They
+//! belong to no thread: kept by each of the helper threads, they were tens of megabytes that nobody counted.
 //!
 //! Both want the body in one piece and as much room again for the outcome. Of a very large body that would be more
 //! memory than anybody has counted, so such a one goes through a compressor piece by piece.
 
-use std::cell::RefCell;
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
@@ -16,10 +17,13 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use super::Level;
 
 /// A scratch buffer larger than this is given back after use.
-const KEPT_BYTES: usize = 4 << 20;
+const KEPT_BYTES: usize = 1 << 20;
+
+/// So many states are kept.
+const KEPT_STATES: usize = 4;
 
 /// Bodies larger than this are compressed piece by piece.
-const WHOLE_BYTES: usize = 4 << 20;
+pub(super) const WHOLE_BYTES: usize = 4 << 20;
 
 /// Which wrapper stands around the deflate stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +40,10 @@ struct Kept {
     output: Vec<u8>,
 }
 
-thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+fn kept() -> MutexGuard<'static, Vec<Kept>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The level that stands for "default": telemetry repeats itself so much that the faster level loses few bytes.
@@ -124,16 +130,46 @@ fn with_input<'a>(
     parts: impl Iterator<Item = &'a [u8]>,
     compress: impl FnOnce(&mut Kept) -> Result<usize, String>,
 ) -> Result<Vec<u8>, String> {
-    KEPT.with_borrow_mut(|kept| {
-        kept.input.clear();
-        parts.for_each(|part| kept.input.extend_from_slice(part));
-        let written = compress(kept)?;
-        let body = kept.output.get(..written).unwrap_or_default().to_vec();
-        for buffer in [&mut kept.input, &mut kept.output] {
-            if buffer.capacity() > KEPT_BYTES {
-                *buffer = Vec::new();
-            }
+    // Taken out while it is used: a panic costs this state and no other.
+    let taken = kept().pop();
+    let mut state = taken.unwrap_or_default();
+    state.input.clear();
+    parts.for_each(|part| state.input.extend_from_slice(part));
+    let body = compress(&mut state).map(|written| state.output.get(..written).unwrap_or_default().to_vec());
+    for buffer in [&mut state.input, &mut state.output] {
+        if buffer.capacity() > KEPT_BYTES {
+            *buffer = Vec::new();
         }
-        Ok(body)
-    })
+    }
+    let mut kept = kept();
+    if kept.len() < KEPT_STATES {
+        kept.push(state);
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_states_are_kept_and_none_with_large_buffers() {
+        let threads: Vec<_> = (0..4 * KEPT_STATES)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    let body = vec![7u8; 3 << 20];
+                    for size in [100, body.len()] {
+                        deflate(Wrapper::Gzip, Level::Default, [&body[..size]].into_iter()).unwrap();
+                        zstd(Level::Default, [&body[..size]].into_iter()).unwrap();
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let kept = kept();
+        assert!((1..=KEPT_STATES).contains(&kept.len()), "{}", kept.len());
+        for state in kept.iter() {
+            assert!(state.input.capacity() <= KEPT_BYTES && state.output.capacity() <= KEPT_BYTES);
+        }
+    }
 }
