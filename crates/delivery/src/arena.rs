@@ -244,6 +244,15 @@ impl Arena {
         if body.is_empty() || self.owns(&body) { Ok(body) } else { self.store(&body) }
     }
 
+    /// The same bytes, charged: in this arena where there is room for a copy now, else as they are. For what was made of
+    /// bytes that are charged already, so that nobody gives anything up for it.
+    pub fn charge(&self, body: Bytes) -> Bytes {
+        if body.is_empty() || self.owns(&body) {
+            return body;
+        }
+        self.store_with(&body, |bytes| self.budget.try_reserve(bytes)).unwrap_or_else(|_| self.budget.hold(body))
+    }
+
     /// Whether the bytes lie in this arena (and are charged).
     pub fn owns(&self, body: &Bytes) -> bool {
         self.chunk_of(body).is_some()
@@ -463,6 +472,20 @@ mod tests {
         assert!(arena.owns(&kept) && kept == foreign);
         assert_eq!(arena.keep(kept.clone()).unwrap().as_ptr(), kept.as_ptr());
         assert!(arena.keep(Bytes::new()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_made_of_others_is_charged_with_or_without_room() {
+        let (budget, arena) = arena(600 << 10);
+        let made = |size: usize| Bytes::from(vec![1u8; size]);
+        let first = arena.charge(made(300 << 10));
+        assert!(arena.owns(&first));
+        let second = arena.charge(made(300 << 10));
+        assert!(!arena.owns(&second) && budget.used() >= 600 << 10, "no room, and counted all the same");
+        let again = arena.charge(first.clone());
+        assert_eq!((again.as_ptr(), budget.used()), (first.as_ptr(), (600 << 10) + RECORD_OVERHEAD));
+        drop((first, second, again));
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -10,9 +10,11 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use corten_component::Metrics;
+use corten_component::metrics::{Counter, MetricDoc, MetricKind, Metrics as _, Scope};
 use corten_component::{Consume, Durable, Fanout, Health, Outcome, Receipt, Refusal, wiring};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
@@ -30,12 +32,37 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// So much is read back at once.
 const CHUNK: usize = 1 << 20;
 
+/// What is counted of a stage's log.
+#[derive(Metrics)]
+struct HoldMetrics {
+    /// Items that were put on disk before they were acknowledged.
+    #[metric(name = "corten_hold_kept_items_total")]
+    kept: Counter,
+    /// Items that an earlier process had left on disk and that were taken up again.
+    #[metric(name = "corten_hold_replayed_items_total")]
+    replayed: Counter,
+    /// Items that could not be put on disk: refused, or handed on at once and acknowledged by the destination.
+    #[metric(name = "corten_hold_failed_items_total")]
+    failed: Counter,
+}
+
+const USED: MetricDoc = MetricDoc {
+    name: "corten_hold_used_bytes",
+    kind: MetricKind::Gauge,
+    help: "Bytes that the logs of what is held take on disk.",
+    labels: &[],
+};
+
+const DOCS: &[MetricDoc] = &[HoldMetrics::DOCS[0], HoldMetrics::DOCS[1], HoldMetrics::DOCS[2], USED];
+
 /// A stage's end of its logs: one for each storage further down, since destinations may have several.
 pub struct Holder<T: Payload> {
     /// What the logs are called in their storage: the stage's name.
     client: String,
     arena: Option<Arc<Arena>>,
     health: Health,
+    scope: Scope,
+    metrics: HoldMetrics,
     /// By data type.
     outputs: Vec<Option<Fanout<T>>>,
     /// Destinations of one storage from which on a log is worth it.
@@ -140,9 +167,10 @@ impl<T: Payload> Holder<T> {
         client: impl Into<String>,
         arena: Option<Arc<Arena>>,
         health: Health,
+        scope: &Scope,
         output: impl Fn(usize) -> Option<Fanout<T>>,
     ) -> Arc<Self> {
-        Self::from(1, client.into(), arena, health, output)
+        Self::from(1, client.into(), arena, health, scope, output)
     }
 
     /// For a source that holds nothing itself: only where several destinations of one storage would each write what it
@@ -151,9 +179,10 @@ impl<T: Payload> Holder<T> {
         client: impl Into<String>,
         arena: Arc<Arena>,
         health: Health,
+        scope: &Scope,
         output: impl Fn(usize) -> Option<Fanout<T>>,
     ) -> Arc<Self> {
-        Self::from(2, client.into(), Some(arena), health, output)
+        Self::from(2, client.into(), Some(arena), health, scope, output)
     }
 
     fn from(
@@ -161,6 +190,7 @@ impl<T: Payload> Holder<T> {
         client: String,
         arena: Option<Arc<Arena>>,
         health: Health,
+        scope: &Scope,
         output: impl Fn(usize) -> Option<Fanout<T>>,
     ) -> Arc<Self> {
         let state = State { wiring: None, logs: Arc::from([]), again: None, unread: VecDeque::new(), failing: false };
@@ -169,12 +199,17 @@ impl<T: Payload> Holder<T> {
             least,
             arena,
             health,
+            scope: scope.clone(),
+            metrics: HoldMetrics::register(scope, &[]),
             outputs: (0..T::DATA_TYPES.len()).map(output).collect(),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
             found: Notify::new(),
         })
     }
+
+    /// What is counted of the stage's log, for the reference page.
+    pub const DOCS: &'static [MetricDoc] = DOCS;
 
     /// What the stage says of what is durable behind it; `holds`: it keeps a log for them itself.
     pub fn durable(&self, holds: bool) -> Vec<Durable> {
@@ -228,6 +263,8 @@ impl<T: Payload> Holder<T> {
             }
         }
         self.report(failed);
+        let counter = if receipts.is_empty() || refusal.is_some() { &self.metrics.failed } else { &self.metrics.kept };
+        counter.add(item.items());
         if let Some(refusal) = refusal {
             Receipt::keeping(false, receipts).hand_back();
             return Err(refusal);
@@ -334,6 +371,11 @@ impl<T: Payload> Holder<T> {
                 self.found.notify_one();
             }
         }
+        // Not before: an instance that is only built must not stand for the one that runs.
+        let (name, help, kind) = (USED.name, USED.help, USED.kind);
+        let opened: Vec<Weak<Log>> = logs.iter().map(|held| Arc::downgrade(&held.log)).collect();
+        let used = move || opened.iter().filter_map(Weak::upgrade).map(|log| log.used() as f64).sum();
+        self.scope.function(name, help, kind, &[], used);
         state.wiring = Some(now);
         state.again = why.map(|_| Instant::now() + AGAIN_AFTER);
         state.logs = logs.into();
@@ -427,7 +469,10 @@ impl<T: Payload> Replay<T> {
                 continue;
             };
             match reading.next::<T>(self.holder.arena.as_deref()).await {
-                Step::Item(item) => return item,
+                Step::Item(item) => {
+                    self.holder.metrics.replayed.add(item.items());
+                    return item;
+                }
                 Step::Wait => tokio::time::sleep(AGAIN_AFTER).await,
                 Step::Done => self.reading = None,
             }

@@ -76,7 +76,7 @@ impl Component for Batch {
         let processor = format!("batch/{}", cx.id().local());
         let meters = Meters::register(cx.metrics(), &processor, args.output.kinds());
         let (name, health) = (cx.id().to_string(), cx.health().clone());
-        let (stage, started) = Stage::new(args, meters, cx.service::<Arena>(), name, health);
+        let (stage, started) = Stage::new(args, meters, cx.service::<Arena>(), name, health, cx.metrics());
         let input = cx.port("input", stage.clone());
         Ok((Self { stage, started }, InputExports { input }))
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use corten_component::Metrics;
 use corten_component::metrics::{Counter, Gauge, Histogram, MetricDoc, MetricKind, Metrics as _, Scope};
-use corten_signal::otlp::{KindSet, SignalKind};
+use corten_delivery::Holder;
+use corten_signal::otlp::{Batch, KindSet, SignalKind};
 use tokio::time::Instant;
 
 const SIZES: [f64; 22] = [
@@ -79,6 +80,10 @@ pub(crate) const DOCS: &[MetricDoc] = &{
             help: DROPPED_HELP,
             labels: &["processor", "otel_signal", "reason"],
         },
+        Holder::<Batch>::DOCS[0],
+        Holder::<Batch>::DOCS[1],
+        Holder::<Batch>::DOCS[2],
+        Holder::<Batch>::DOCS[3],
     ]
 };
 

@@ -1,7 +1,9 @@
 //! Requests that wait to become a batch.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use corten_delivery::Arena;
 use corten_signal::otlp::{Batch, Split};
 
 /// Requests of one signal in the order they came.
@@ -14,6 +16,8 @@ pub struct Pending {
     queue: VecDeque<Batch>,
     items: usize,
     bytes: usize,
+    /// Where what is cut is copied to, so that it is counted, and copied once for all destinations.
+    arena: Option<Arc<Arena>>,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,18 @@ impl Pending {
     /// Nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing, and pieces of requests will be in this arena.
+    pub fn charging(arena: Option<Arc<Arena>>) -> Self {
+        Self { arena, ..Self::default() }
+    }
+
+    fn charge(&self, batch: Batch) -> Batch {
+        match &self.arena {
+            Some(arena) => batch.map_bytes(|part| arena.charge(part)),
+            None => batch,
+        }
     }
 
     /// Items that wait.
@@ -100,7 +116,7 @@ impl Pending {
                     cutting.bytes -= share;
                     self.items -= piece.items();
                     self.bytes -= share;
-                    return Some(piece);
+                    return Some(self.charge(piece));
                 }
                 self.bytes -= cutting.bytes;
                 self.cutting = None;
@@ -116,8 +132,9 @@ impl Pending {
                 let part = front.take(room);
                 self.items -= part.items();
                 self.bytes = self.bytes - bytes + front.len();
-                self.queue.push_front(front);
-                return Some(part);
+                let rest = self.charge(front);
+                self.queue.push_front(rest);
+                return Some(self.charge(part));
             }
             self.cutting = Some(Cutting { pieces: front.split(max), items, bytes });
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use corten_component::{Fanout, Outcome, Refusal};
+use corten_delivery::Arena;
 use corten_signal::otlp::{self, Meta, SignalKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -67,6 +68,7 @@ pub(crate) struct Shard {
     to: Fanout<otlp::Batch>,
     meters: Arc<Meters>,
     items: Items,
+    arena: Option<Arc<Arena>>,
     state: Mutex<State>,
     /// Something has changed that the task must look at.
     wake: Notify,
@@ -97,9 +99,11 @@ impl Shard {
         to: Fanout<otlp::Batch>,
         meters: Arc<Meters>,
         items: Items,
+        arena: Option<Arc<Arena>>,
     ) -> Arc<Self> {
-        let (state, wake, room) = (Mutex::default(), Notify::new(), Notify::new());
-        Arc::new(Self { kind, meta, limits, to, meters, items, state, wake, room })
+        let state = State { pending: Pending::charging(arena.clone()), ..State::default() };
+        let (state, wake, room) = (Mutex::new(state), Notify::new(), Notify::new());
+        Arc::new(Self { kind, meta, limits, to, meters, items, arena, state, wake, room })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,7 +191,7 @@ impl Shard {
             return self.push(batch).await;
         }
         let items = batch.items();
-        let mut rest = Pending::new();
+        let mut rest = Pending::charging(self.arena.clone());
         rest.push(batch.with_meta(self.meta.clone()));
         let Some(mut first) = rest.take(usize::MAX, self.limits.max) else { return Ok(()) };
         let (sent, bytes) = (first.items(), first.len());

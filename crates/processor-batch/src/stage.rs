@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use corten_component::metrics::Scope;
 use corten_component::{BoxFuture, Consume, Coverage, Durable, Health, Kinds, Outcome, Refusal};
 use corten_delivery::{Arena, Holder, OverBudget};
 use corten_signal::otlp::{self, Meta, MetaValue, SignalKind};
@@ -44,6 +45,7 @@ impl Stage {
         arena: Option<Arc<Arena>>,
         name: String,
         health: Health,
+        scope: &Scope,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Arc<Shard>>) {
         #[allow(
             clippy::disallowed_methods,
@@ -52,7 +54,7 @@ impl Stage {
         let (started, receiver) = mpsc::unbounded_channel();
         let (meters, shards, start) = (Arc::new(meters), Mutex::default(), Instant::now());
         let output = |kind: usize| arguments.output.of(*SignalKind::ALL.get(kind)?).cloned();
-        let holder = Holder::new(name, arena.clone(), health, output);
+        let holder = Holder::new(name, arena.clone(), health, scope, output);
         (Arc::new(Self { arguments, meters, arena, holder, start, shards, started }), receiver)
     }
 
@@ -93,7 +95,8 @@ impl Stage {
             start: self.start,
         };
         let kept = self.kept(meta);
-        let shard = Shard::new(kind, kept, limits, to.clone(), Arc::clone(&self.meters), items.clone());
+        let (meters, arena) = (Arc::clone(&self.meters), self.arena.clone());
+        let shard = Shard::new(kind, kept, limits, to.clone(), meters, items.clone(), arena);
         *slot = Some(Arc::clone(&shard));
         self.meters.batch.cardinality.set(shards.by_key.len() as f64);
         // The receiver lives as long as the instance; without one, nothing is admitted any more.

@@ -268,6 +268,24 @@ async fn what_waits_lies_in_memory_that_is_counted() {
     }
 }
 
+#[test]
+fn what_is_cut_is_charged_once_for_all_destinations() {
+    let budget = Budget::new(1 << 20);
+    let arena = Arena::new(Arc::clone(&budget));
+    for (sizes, max) in [(vec![10], 3), (vec![2, 10], 5)] {
+        let mut pending = Pending::charging(Some(Arc::clone(&arena)));
+        for size in sizes {
+            pending.push(logs(size).map_bytes(|part| arena.keep(part).unwrap()));
+        }
+        let mut taken = Vec::new();
+        while let Some(batch) = pending.take(max) {
+            assert!(batch.rope().chunks().all(|part| arena.owns(part)), "{max}");
+            taken.push(batch);
+        }
+        assert!(taken.len() > 2);
+    }
+}
+
 proptest! {
     /// Whatever the sizes and the limit: order is kept, nothing is lost or doubled, no batch is over the limit, and
     /// every receipt is settled once its own items have left, not later.
