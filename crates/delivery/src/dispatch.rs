@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::entry::{Entry, Fate};
 use crate::lane::{Lane, Step};
 use crate::outcome::Turn;
+use crate::watch::Tries;
 use crate::{Accepted, Carry, Destination, DropReason, Payload, Queue, SendError};
 
 /// How often memory that is kept alive by stragglers is looked for.
@@ -84,12 +85,15 @@ impl<T: Payload> Queue<T> {
             }
         }
         let mut under_way = self.inherit(carry);
+        let mut tries = Tries::new();
+        let mut adopting = pin!(self.adopt());
         let mut deadline: Option<Instant> = None;
         let mut compaction = Instant::now() + COMPACT_EVERY;
         loop {
             let (jobs, wake) = self.schedule(deadline.is_some());
             // What is on disk stays there when there is little time left.
             let refill = if deadline.is_none() { self.refill() } else { None };
+            let due = if deadline.is_none() { self.try_connections(&destination, &tries) } else { None };
             for job in jobs {
                 under_way.push(self.attempt(&destination, job));
             }
@@ -97,7 +101,7 @@ impl<T: Payload> Queue<T> {
                 break;
             }
             let wake =
-                [wake, refill, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
+                [wake, refill, due, deadline, self.holds_anything().then_some(compaction)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 how = &mut stop, if deadline.is_none() => match how {
@@ -110,7 +114,9 @@ impl<T: Payload> Queue<T> {
                 Some((kind, id, result)) = under_way.next(), if !under_way.is_empty() => {
                     self.finish(kind, id, result);
                 }
+                Some((kind, reached)) = tries.next(), if !tries.is_empty() => self.tried_connection(kind, reached),
                 () = self.changed.notified() => {}
+                () = &mut adopting, if deadline.is_none() => {}
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     if Instant::now() >= compaction {
                         self.compact();
@@ -131,7 +137,7 @@ impl<T: Payload> Queue<T> {
         let (destination, timeout) = (Arc::clone(destination), self.policy.timeout);
         Box::pin(async move {
             let sent = tokio::time::timeout(timeout, destination.send(job.item)).await;
-            let late = |_| Err(SendError::unreachable(format!("no answer within {timeout:?}")));
+            let late = |_| Err(SendError::silent(format!("no answer within {timeout:?}")));
             (job.kind, job.id, sent.unwrap_or_else(late))
         })
     }

@@ -13,12 +13,15 @@
 //! | `arguments.rs`, `policy.rs` | the blocks `sending_queue` and `retry_on_failure`, and what they mean |
 //! | `queue.rs`, `lane.rs`, `entry.rs` | [`Queue`]: what waits |
 //! | `dispatch.rs`, `outcome.rs`, `backoff.rs` | who sends it, and when again |
+//! | `watch.rs` | who notices that a destination is back |
 //! | `carry.rs` | [`Carry`]: what the next instance inherits |
 //! | `metrics.rs` | what may be counted |
 //! | `log/` | [`log`]: what waits, on disk |
 //! | `hold.rs` | [`Holder`]: the same for a stage that holds items in front of queues |
+//! | `adopt.rs` | what stages that are no more left on disk |
 //! | `storage.rs`, `spool.rs` | [`Storage`]: where a queue keeps its items over a restart, and how |
 
+mod adopt;
 mod arena;
 mod arguments;
 mod backoff;
@@ -39,6 +42,7 @@ mod policy;
 mod queue;
 mod spool;
 mod storage;
+mod watch;
 
 pub use arena::{Arena, SEGMENT_BYTES};
 pub use arguments::{BatchBlock, Overflow, RetryOnFailure, SendingQueue, Sizer};
@@ -52,4 +56,4 @@ pub use metrics::{DropReason, QueueMetrics};
 pub use payload::{DataType, Payload};
 pub use policy::{Batching, Policy, Retry};
 pub use queue::Queue;
-pub use storage::{Storage, StorageHandle};
+pub use storage::{Left, Storage, StorageHandle};

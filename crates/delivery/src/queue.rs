@@ -116,7 +116,7 @@ impl<T: Payload> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn offer(&self, item: T) -> Result<(), Refusal> {
+    pub(crate) async fn offer(&self, item: T) -> Result<(), Refusal> {
         if item.bytes() == 0 {
             let mut item = item;
             item.replace_receipt(Receipt::none()).settle(Outcome::Delivered);

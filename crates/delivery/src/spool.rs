@@ -19,7 +19,7 @@ use crate::entry::{Entry, RECORD_BYTES, Waiter, fresh_id, measure};
 use crate::lane::Lane;
 use crate::log::{AppendError, Appended, Backlog, Chunk, Evicted, Log, WhenFull, flush_all};
 use crate::queue::{State, Withdrawal};
-use crate::storage::StorageHandle;
+use crate::storage::{Storage, StorageHandle};
 use crate::{DropReason, Overflow, Payload, Queue, Sizer};
 
 /// What a lane keeps in memory at most, in bytes.
@@ -108,6 +108,14 @@ impl<T: Payload> Spool<T> {
     /// The queue as stages in front know it.
     pub(crate) fn durable(&self) -> Durable {
         Durable::new(self.client.as_str(), &self.storage)
+    }
+
+    pub(crate) fn client(&self) -> &str {
+        &self.client
+    }
+
+    pub(crate) fn storage(&self) -> Option<Arc<dyn Storage>> {
+        self.storage.get()
     }
 
     fn log(&self) -> Option<Arc<Log>> {

@@ -1,10 +1,14 @@
 //! Where a queue may keep its items over a restart.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use corten_component::{BoxFuture, Handle};
 
 use crate::log::{Log, OpenError};
+
+/// A log with something for a destination, and its place there.
+pub type Left = Option<(Arc<Log>, usize)>;
 
 /// What `otelcol.storage.*` exports for `sending_queue.storage`.
 pub trait Storage: Send + Sync + 'static {
@@ -12,8 +16,12 @@ pub trait Storage: Send + Sync + 'static {
     /// process.
     fn open<'a>(&'a self, client: &'a str) -> BoxFuture<'a, Result<Arc<Log>, OpenError>>;
 
-    /// The directory that holds the files, for messages.
-    fn directory(&self) -> &std::path::Path;
+    /// What another client, which nobody is any more, left in its log for a destination: the log, and the destination's
+    /// place in it. See [`crate::log::open_left`].
+    fn open_left<'a>(&'a self, client: &'a Path, destination: &'a str) -> BoxFuture<'a, Result<Left, OpenError>>;
+
+    /// The directory that holds the directories of all clients.
+    fn directory(&self) -> &Path;
 }
 
 impl corten_component::Behaviour for dyn Storage {

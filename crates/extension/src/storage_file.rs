@@ -9,8 +9,8 @@ use std::time::Duration;
 use corten_component::{
     Arguments, BoxFuture, BuildContext, BuildError, Component, Exports, Invalid, RunContext, RunError,
 };
-use corten_delivery::log::{Log, OpenError, Options, directory_name, open_shared};
-use corten_delivery::{Storage, StorageHandle};
+use corten_delivery::log::{Log, OpenError, Options, directory_name, open_left, open_shared};
+use corten_delivery::{Left, Storage, StorageHandle};
 use corten_net::args::DebugMetrics;
 
 /// The arguments of `otelcol.storage.file`.
@@ -157,6 +157,10 @@ impl Storage for Files {
             self.prepare()?;
             open_shared(&self.directory.join(directory_name(client)), self.options.clone()).await
         })
+    }
+
+    fn open_left<'a>(&'a self, client: &'a Path, destination: &'a str) -> BoxFuture<'a, Result<Left, OpenError>> {
+        Box::pin(open_left(client, self.options.clone(), destination))
     }
 
     fn directory(&self) -> &Path {

@@ -41,9 +41,12 @@ pub(crate) enum CursorError {
     Io(io::Error),
 }
 
+/// What the names of cursors' files begin with.
+pub(crate) const PREFIX: &str = "cursor-";
+
 /// The file of a destination's cursor.
 pub(crate) fn file_name(destination: &str) -> String {
-    format!("cursor-{destination}")
+    format!("{PREFIX}{destination}")
 }
 
 /// What a cursor file says, and its slot; `None` if nothing of it can be read. The flag says that there was something.

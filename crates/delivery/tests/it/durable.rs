@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_component::{BoxFuture, Handle};
-use corten_delivery::log::{Log, OpenError, Options, directory_name, export, inspect, open_shared};
-use corten_delivery::{Carry, Overflow, Policy, Retry, SendError, Sizer, Storage, StorageHandle};
+use corten_delivery::log::{Log, OpenError, Options, directory_name, export, inspect, open_left, open_shared};
+use corten_delivery::{Carry, Left, Overflow, Policy, Retry, SendError, Sizer, Storage, StorageHandle};
 
 use crate::bench::{Backend, Bench, MIB, ids, logs, secs};
 
@@ -18,6 +18,10 @@ struct Files {
 impl Storage for Files {
     fn open<'a>(&'a self, client: &'a str) -> BoxFuture<'a, Result<Arc<Log>, OpenError>> {
         Box::pin(async move { open_shared(&self.directory.join(directory_name(client)), self.options.clone()).await })
+    }
+
+    fn open_left<'a>(&'a self, client: &'a Path, destination: &'a str) -> BoxFuture<'a, Result<Left, OpenError>> {
+        Box::pin(open_left(client, self.options.clone(), destination))
     }
 
     fn directory(&self) -> &Path {
@@ -231,4 +235,48 @@ async fn metadata_survives_and_secrets_do_not() {
     let (_, request) = export(&root.path().join("x"), false).unwrap().next().unwrap().unwrap();
     let batch = corten_signal::otlp::Batch::new(corten_signal::otlp::SignalKind::Logs, request, 1);
     assert_eq!(ids(&batch), [7]);
+}
+
+/// Makes a log look as if a program of another format had written it: version and oldest reader of each segment.
+pub(crate) fn written_by(directory: &Path, version: u16) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "seg") {
+            continue;
+        }
+        let mut content = std::fs::read(&path).unwrap();
+        content[8..10].copy_from_slice(&version.to_le_bytes());
+        content[10..12].copy_from_slice(&version.to_le_bytes());
+        let crc = crc32c::crc32c(&content[..508]);
+        content[508..512].copy_from_slice(&crc.to_le_bytes());
+        std::fs::write(&path, content).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_newer_program_left_is_kept_for_it_and_nothing_is_taken_meanwhile() {
+    let root = tempfile::tempdir().unwrap();
+    let mut bench = process(policy(root.path()), 64 * MIB, &Backend::dead()).await;
+    bench.send(logs([1, 2], 0)).await.unwrap();
+    bench.abort().await;
+    drop(bench);
+    let directory = root.path().join("x");
+    written_by(&directory, 9);
+    // Downgraded: senders keep what they have, and are told why.
+    let healthy = Backend::healthy();
+    let mut bench = process(policy(root.path()), 64 * MIB, &healthy).await;
+    until("the refusal", || bench.registry.render().contains("corten_delivery_accepted_items_total")).await;
+    let refusal = bench.send(logs([3], 0)).await.unwrap_err();
+    assert!(
+        refusal.is_retryable() && refusal.to_string().contains("written by a newer version (format 9"),
+        "{refusal}"
+    );
+    assert_eq!((bench.count("accepted"), healthy.taken()), (0, vec![]));
+    bench.abort().await;
+    drop(bench);
+    // Upgraded again: all of it is there.
+    written_by(&directory, 1);
+    let bench = process(policy(root.path()), 64 * MIB, &healthy).await;
+    until("the replay", || bench.count("delivered") == 2).await;
+    assert_eq!(healthy.taken(), [1, 2]);
 }

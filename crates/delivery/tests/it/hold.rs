@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use corten_component::metrics::{Registry, Scope};
 use corten_component::{BoxFuture, Consume, Durable, Fanout, Health, Port, Refusal};
 use corten_delivery::log::{Log, export, inspect};
 use corten_delivery::{Arena, Budget, Carry, Holder, StorageHandle};
 use corten_signal::otlp::Batch;
 
 use crate::bench::{Backend, Bench, MIB, ids, logs};
-use crate::durable::{policy, storage, until};
+use crate::durable::{policy, storage, until, written_by};
 
 const STAGE: &str = "stage";
 const LOGS: usize = 2;
@@ -68,8 +69,12 @@ fn fanout(destinations: &[&Arc<Destination>]) -> Fanout<Batch> {
 }
 
 fn holder(to: &Fanout<Batch>) -> Arc<Holder<Batch>> {
+    counting(to, &Scope::default())
+}
+
+fn counting(to: &Fanout<Batch>, scope: &Scope) -> Arc<Holder<Batch>> {
     let arena = Arena::new(Budget::new(64 * MIB));
-    Holder::new(STAGE, Some(arena), Health::default(), |kind| (kind == LOGS).then(|| to.clone()))
+    Holder::new(STAGE, Some(arena), Health::default(), scope, |kind| (kind == LOGS).then(|| to.clone()))
 }
 
 /// What the stage does: puts on disk, then hands on.
@@ -212,7 +217,9 @@ async fn a_source_writes_only_for_several() {
     let source = |to: &Fanout<Batch>| {
         let arena = Arena::new(Budget::new(64 * MIB));
         let to = to.clone();
-        Holder::for_several(STAGE, arena, Health::default(), move |kind| (kind == LOGS).then(|| to.clone()))
+        Holder::for_several(STAGE, arena, Health::default(), &Scope::default(), move |kind| {
+            (kind == LOGS).then(|| to.clone())
+        })
     };
     let alone = fanout(&[&a]);
     source(&alone).send(logs([1], 0)).await.unwrap();
@@ -287,4 +294,78 @@ async fn send_sized(holder: &Holder<Batch>, to: &Fanout<Batch>, id: i64) {
     let mut batch = logs([id], 8 << 10);
     holder.hold(&mut batch).await.unwrap();
     to.consume(batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_read_back_and_failed_is_counted() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = storage(root.path());
+    let a = Destination::named("a", &storage);
+    let to = fanout(&[&a]);
+    let registry = Registry::new();
+    let metric = |name: &str| {
+        let text = registry.render();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("{name}\n{text}"))
+    };
+    let stage = counting(&to, &registry.process());
+    assert_eq!(metric("corten_hold_kept_items_total"), 0.0);
+    send(&stage, &to, [1, 2, 3]).await;
+    assert_eq!(metric("corten_hold_kept_items_total"), 3.0);
+    assert!(metric("corten_hold_used_bytes") > 0.0);
+    drop((stage, a.held.lock().unwrap().drain(..).collect::<Vec<_>>()));
+    closed(root.path()).await;
+    assert_eq!(metric("corten_hold_used_bytes"), 0.0, "an instance that has gone uses nothing");
+
+    let stage = counting(&to, &registry.process());
+    stage.replay().next().await;
+    assert_eq!(metric("corten_hold_replayed_items_total"), 3.0);
+    assert_eq!(metric("corten_hold_failed_items_total"), 0.0);
+}
+
+#[tokio::test]
+async fn a_stage_leaves_what_a_newer_program_left_and_holds_nothing_meanwhile() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = storage(root.path());
+    let a = Destination::named("a", &storage);
+    let to = fanout(&[&a]);
+    let stage = holder(&to);
+    send(&stage, &to, [1]).await;
+    drop((stage, a.held.lock().unwrap().drain(..).collect::<Vec<_>>()));
+    closed(root.path()).await;
+    written_by(&root.path().join(STAGE), 9);
+
+    let stage = holder(&to);
+    let mut batch = logs([2], 0);
+    stage.hold(&mut batch).await.unwrap();
+    assert!(!batch.receipt().is_kept(), "it is for the destination to keep or to refuse");
+    assert!(stage.keeps(LOGS).await, "so that the stage hands on at once");
+    drop(stage);
+    written_by(&root.path().join(STAGE), 1);
+
+    let stage = holder(&to);
+    assert_eq!(ids(&stage.replay().next().await), [1]);
+}
+
+#[tokio::test]
+async fn what_a_stage_that_is_no_more_left_goes_to_its_destinations() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = storage(root.path());
+    // What a queue calls itself there is its name behind the kind of exporter.
+    let (x, other) = (Destination::named("x", &storage), Destination::named("other", &storage));
+    let to = fanout(&[&x, &other]);
+    let stage = holder(&to);
+    send(&stage, &to, [1, 2]).await;
+    send(&stage, &to, [3]).await;
+    drop((stage, [&x, &other].map(|to| to.held.lock().unwrap().drain(..).collect::<Vec<_>>())));
+    closed(root.path()).await;
+
+    // The stage is not in the file any more; the exporter is.
+    let backend = Backend::healthy();
+    let mut bench = Bench::new(policy(root.path()), 64 * MIB);
+    bench.start(&backend, Carry::default());
+    until("the queue to take its share", || backend.taken() == [1, 2, 3]).await;
+    until("its share to leave", || waiting(root.path()).contains(&("x".to_owned(), 0))).await;
+    assert!(waiting(root.path()).contains(&("other".to_owned(), 3)), "what others are owed stays");
+    bench.check_conservation("after that");
 }
