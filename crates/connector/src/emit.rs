@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use corten_component::{Consume as _, Fanout};
+use corten_component::{Consume as _, Durable, Fanout};
 use corten_proto::otlp::collector::ExportMetricsServiceRequest;
 use corten_proto::otlp::common::{InstrumentationScope, KeyValue};
 use corten_proto::otlp::metrics::{
@@ -118,6 +118,12 @@ impl Requests {
         self.cut();
         self.ready
     }
+}
+
+/// What is durable behind a connector. A stage in front that holds spans keeps them for it until they have been counted,
+/// so that none is left out of the counts of the next process. Whoever hands them on at once has nothing to keep.
+pub(crate) fn durable(to: &Fanout<Batch>) -> Vec<Durable> {
+    to.durable().into_iter().map(|durable| Durable { held: true, ..durable }).collect()
 }
 
 /// The way to the consumers.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use corten_component::metrics::Registry;
 use corten_component::node::{Node, Services};
-use corten_component::{BoxFuture, Consume, Fanout, NodeId, Outcome, Port, Refusal};
+use corten_component::{
+    Behaviour, BoxFuture, Consume, Durable, Fanout, Handle, NodeId, Outcome, Port, Receipt, Refusal,
+};
 use corten_proto::otlp::collector::ExportTraceServiceRequest;
 use corten_proto::otlp::common::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use corten_proto::otlp::metrics::{Exemplar, metric::Data, number_data_point};
@@ -185,6 +187,47 @@ impl Consume<Batch> for Sink {
         self.0.lock().unwrap().push(item);
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+/// What a queue on disk stands for; a test asks nothing of it.
+trait Disk: Send + Sync {}
+
+impl Behaviour for dyn Disk {
+    const CAPSULE: &'static str = "a disk";
+}
+
+/// A destination that keeps what it takes on disk.
+struct OnDisk(Durable);
+
+impl Consume<Batch> for OnDisk {
+    fn consume(&self, mut item: Batch) -> BoxFuture<'_, Result<(), Refusal>> {
+        item.take_receipt().settle(Outcome::Stored);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        vec![self.0.clone()]
+    }
+}
+
+/// Metrics go to a destination of this name that keeps them on disk.
+pub(crate) fn output_on_disk(name: &str) -> OutputArguments {
+    let handle = Handle::<dyn Disk>::new(NodeId::root("storage"));
+    let metrics = Fanout::new([Port::to(Arc::new(OnDisk(Durable::new(name, &handle))) as Arc<dyn Consume<Batch>>)]);
+    OutputArguments { metrics, ..OutputArguments::default() }
+}
+
+/// A port that leads to such a destination says so, and spans that a stage in front keeps for it are let go of when they
+/// have been counted.
+pub(crate) async fn keeps_until_counted(port: &Port<Batch>, spans: Batch, name: &str) {
+    let known: Vec<(String, bool)> =
+        port.durable().into_iter().map(|durable| (durable.name.to_string(), durable.held)).collect();
+    assert_eq!(known, [(name.to_owned(), true)]);
+    let counted = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&counted);
+    let receipt = Receipt::new(move |settled| *seen.lock().unwrap() = Some(settled));
+    port.consume(spans.with_receipt(Receipt::keeping(true, [(name.into(), receipt)]))).await.unwrap();
+    assert!(counted.lock().unwrap().is_some_and(corten_component::Settled::is_safe));
 }
 
 /// The sink for metrics.

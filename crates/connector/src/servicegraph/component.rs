@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use corten_component::Metrics;
 use corten_component::metrics::{Counter, MetricDoc, Metrics as _};
 use corten_component::{
-    BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Outcome, Refusal, RunContext, RunError,
+    BoxFuture, BuildContext, BuildError, Component, Consume, Durable, Kinds, Outcome, Refusal, RunContext, RunError,
 };
 use corten_signal::otlp::{Batch, InputExports, SignalKind};
 use tokio::time::{Instant, timeout_at};
 
 use super::arguments::ServiceGraphArguments;
 use super::graph::{Counts, Graph};
-use crate::emit::Outlet;
+use crate::emit::{Outlet, durable};
 use crate::metrics::Meters;
 use crate::moment::{lock, ticks, wall};
 
@@ -167,5 +167,9 @@ impl Consume<Batch> for Stage {
 
     fn kinds(&self) -> Kinds {
         Kinds(SignalKind::Traces.bit())
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        durable(&self.arguments().output.metrics)
     }
 }

@@ -243,3 +243,14 @@ async fn an_instance_lets_go_and_sends_by_its_clocks() {
     task.await.unwrap().1.unwrap();
     assert_eq!(points(&sink.taken()).len(), 12, "two times more");
 }
+
+#[tokio::test]
+async fn what_a_batch_in_front_keeps_on_disk_it_keeps_until_it_is_counted() {
+    let (node, _registry) = node("otelcol.connector.servicegraph.test");
+    let args = Arc::new(ServiceGraphArguments { output: output_on_disk("metrics"), ..Default::default() });
+    let mut cx = BuildContext::new(&node);
+    let (_instance, exports) = ServiceGraph::build(args, &mut cx).await.unwrap();
+    cx.into_pending().installs.into_iter().for_each(|install| install());
+    node.gates().iter().for_each(|gate| gate.open());
+    keeps_until_counted(&exports.input, service("a", vec![end(SpanKind::Server, 7, 0, 1)]), "metrics").await;
+}

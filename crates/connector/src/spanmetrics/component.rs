@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use corten_component::metrics::{MetricDoc, Metrics as _};
 use corten_component::{
-    BoxFuture, BuildContext, BuildError, Component, Consume, Kinds, Note, Outcome, Refusal, RunContext, RunError,
+    BoxFuture, BuildContext, BuildError, Component, Consume, Durable, Kinds, Note, Outcome, Refusal, RunContext,
+    RunError,
 };
 use corten_signal::otlp::{Batch, InputExports, SignalKind};
 use tokio::time::{Instant, timeout_at};
 
 use super::arguments::SpanMetricsArguments;
 use super::state::{Now, State};
-use crate::emit::Outlet;
+use crate::emit::{Outlet, durable};
 use crate::metrics::Meters;
 use crate::moment::{lock, ticks, wall};
 
@@ -136,5 +137,9 @@ impl Consume<Batch> for Stage {
 
     fn kinds(&self) -> Kinds {
         Kinds(SignalKind::Traces.bit())
+    }
+
+    fn durable(&self) -> Vec<Durable> {
+        durable(&self.arguments().output.metrics)
     }
 }

@@ -397,3 +397,14 @@ async fn an_instance_sends_by_its_clock_and_at_its_end() {
 fn bytes_of_nothing() -> prost::bytes::Bytes {
     prost::bytes::Bytes::new()
 }
+
+#[tokio::test]
+async fn what_a_batch_in_front_keeps_on_disk_it_keeps_until_it_is_counted() {
+    let (node, _registry) = node("otelcol.connector.spanmetrics.test");
+    let args = Arc::new(SpanMetricsArguments { output: output_on_disk("metrics"), ..arguments() });
+    let mut cx = BuildContext::new(&node);
+    let (_instance, exports) = SpanMetrics::build(args, &mut cx).await.unwrap();
+    cx.into_pending().installs.into_iter().for_each(|install| install());
+    node.gates().iter().for_each(|gate| gate.open());
+    keeps_until_counted(&exports.input, service("a", vec![ping()]), "metrics").await;
+}
