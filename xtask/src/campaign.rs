@@ -19,7 +19,8 @@ has arrived, nothing else has, what came twice was under way at a fault, and the
 
   kill          the collector under load is killed (1000 times), with a batch in front of a back end that refuses now and
                 then and one that is dead until the end
-  disk          the same on a file system that is full now and then (500 rounds)
+  disk          the same on a file system that is full now and then, and on one whose device fails with EIO (500 rounds each;
+                the second needs root)
   power-cuts    the log on a simulated disk loses power with sectors lost, reordered and torn, writes and syncs failing
                 with ENOSPC and EIO in between (10000)
   bytes         every byte of the head and tail of a log flipped, every cut, bad and unreadable blocks (once)
@@ -27,6 +28,7 @@ has arrived, nothing else has, what came twice was under way at a fault, and the
   books         queues in virtual time: random back ends, reloads, ends (2000 seeds)
   backends      one back end that refuses, answers every wrong status with and without Retry-After, says nothing, one
                 byte a second or without end, beside one that is well (200 rounds, each in memory and on disk)
+  returns       a back end that goes and comes back, with the usual pauses between attempts (20 times)
   descriptors   no file descriptor left (60 times)
   clock         the wall clock jumps by an hour, ten years, to 1970 and 2038 (300 times; needs libfaketime)
   pause         SIGSTOP and SIGCONT (20 times, once for longer than every deadline)
@@ -101,6 +103,7 @@ const CAMPAIGNS: &[Campaign] = &[
         prepare: || Ok(()),
     },
     Campaign::of("backends", 200, "backends::"),
+    Campaign::of("returns", 20, "returns::"),
     Campaign::of("descriptors", 60, "descriptors::"),
     Campaign::of("clock", 300, "clock::"),
     Campaign::of("pause", 20, "pause::"),

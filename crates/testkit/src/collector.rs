@@ -132,6 +132,11 @@ impl Collector {
         self.memory("VmHWM:")
     }
 
+    /// Of its memory, what is its own and no page of a file.
+    pub fn anonymous(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
     fn memory(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(what));

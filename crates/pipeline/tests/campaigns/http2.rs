@@ -38,9 +38,9 @@ enum Flood {
 }
 
 impl Flood {
-    /// Whether no client that means well does this.
-    fn must_end(self) -> bool {
-        matches!(self, Self::Reset | Self::Continuation)
+    /// Whether no client that means well does this: of gRPC, which says how often it may be asked whether it is there.
+    fn must_end(self, grpc: bool) -> bool {
+        matches!(self, Self::Reset | Self::Continuation) || (grpc && matches!(self, Self::Ping))
     }
 }
 
@@ -63,7 +63,7 @@ fn head() -> Vec<u8> {
 }
 
 /// Sends frames until the collector hangs up, or `frames` are sent; how many it bore.
-async fn flood(door: SocketAddr, flood: Flood, frames: usize) -> std::io::Result<(usize, bool)> {
+async fn flood(door: SocketAddr, flood: Flood, frames: usize, grpc: bool) -> std::io::Result<(usize, bool)> {
     let mut stream = TcpStream::connect(door).await?;
     let mut out = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     frame(&mut out, SETTINGS, 0, 0, &[]);
@@ -111,7 +111,7 @@ async fn flood(door: SocketAddr, flood: Flood, frames: usize) -> std::io::Result
     }
     if !ended {
         // What it has to say to the last of them.
-        let patience = if flood.must_end() { Duration::from_secs(60) } else { Duration::from_millis(500) };
+        let patience = if flood.must_end(grpc) { Duration::from_secs(60) } else { Duration::from_millis(500) };
         let rest = async { while !matches!(stream.read(&mut answers).await, Ok(0) | Err(_)) {} };
         ended = tokio::time::timeout(patience, rest).await.is_ok();
     }
@@ -126,25 +126,31 @@ async fn floods_of_frames_cost_little() {
     let (sink, door, storage) = (Sink::start(), free_address(), tempfile::tempdir().unwrap());
     sink.forget_requests();
     let to = [Destination::memory("sink", sink.url())];
-    let collector = Collector::start(BINARY, &config(door, false, storage.path(), &to));
+    // The same on the port of gRPC.
+    let grpc = free_address();
+    let config = config(door, false, storage.path(), &to);
+    let config = config.replacen("  http {", &format!("  grpc {{ endpoint = \"{grpc}\" }}\n  http {{"), 1);
+    let collector = Collector::start(BINARY, &config);
     let load = Load::start(door, "span", Shape { pause: Duration::from_millis(2), ..Shape::default() });
     load.more(200);
-    for kind in FLOODS {
+    let doors = FLOODS.into_iter().flat_map(|kind| [(kind, door, false), (kind, grpc, true)]);
+    for (kind, at, is_grpc) in doors {
+        let protocol = if is_grpc { "gRPC" } else { "HTTP" };
         let (before, ticks) = (collector.resident(), collector.cpu_ticks());
-        let clients: Vec<_> = (0..4).map(|_| tokio::spawn(flood(door, kind, frames))).collect();
+        let clients: Vec<_> = (0..4).map(|_| tokio::spawn(flood(at, kind, frames, is_grpc))).collect();
         let mut borne = Vec::new();
         for client in clients {
             borne.push(client.await.unwrap().unwrap_or((0, true)));
         }
         load.more(50);
         let grown = collector.resident().saturating_sub(before);
-        assert!(grown < 32 * MB, "{what}: {} MB more after {kind:?}", grown / MB);
-        if kind.must_end() {
+        assert!(grown < 32 * MB, "{what}: {} MB more after {kind:?} over {protocol}", grown / MB);
+        if kind.must_end(is_grpc) {
             assert!(borne.iter().all(|(_, ended)| *ended), "{what}: {kind:?} was borne with: {borne:?}");
         }
         let ticks = collector.cpu_ticks() - ticks;
         println!(
-            "{kind:?}: frames borne (and hung up): {borne:?}; {} kB more, {ticks} hundredths of a second of CPU, load included",
+            "{kind:?} over {protocol}: frames borne (and hung up): {borne:?}; {} kB more, {ticks} hundredths of a second of CPU, load included",
             grown / 1000
         );
     }

@@ -25,6 +25,7 @@ mod overload;
 mod pause;
 mod pipeline;
 mod retry_after;
+mod returns;
 mod setting;
 mod shutdown;
 mod slow_clients;

@@ -80,10 +80,12 @@ async fn overload_is_refused_or_counted_and_kills_nothing() {
     let collector = Collector::start_by(group.command(), &config, &[]);
     let shape = |bytes| Shape { clients: 16, spans: 20, bytes, large: 100_000, ..Shape::default() };
     let loads = [Load::start(door, "small", shape(300)), Load::start(door, "large", shape(2000))];
-    let mut most = 0;
+    let (mut most, mut own, mut held) = (0, 0, 0.0_f64);
     for _ in 0..seconds {
         lasts(900..1100, &mut rng).await;
         most = most.max(collector.resident());
+        own = own.max(collector.anonymous());
+        held = held.max(collector.metrics().sum("corten_memory_budget_used_bytes", &[]));
     }
     let mut books = Vec::new();
     for load in loads {
@@ -111,10 +113,12 @@ async fn overload_is_refused_or_counted_and_kills_nothing() {
     let refused: usize = books.iter().map(|book| book.refused).sum();
     println!(
         "{seconds} s: {} spans acknowledged, {refused} requests refused, {} dropped for the dead one, {} for the other, \
-         {} MB at most",
+         {} MB at most, {} MB of it no page of a file, with {:.0} MB accounted",
         books.iter().map(|book| book.safe.len()).sum::<usize>(),
         dead.dropped,
         well.dropped,
-        most / 1_000_000
+        most / 1_000_000,
+        own / 1_000_000,
+        held / 1e6
     );
 }

@@ -73,7 +73,8 @@ async fn slow_clients_are_no_burden_to_others() {
         for client in slow {
             longest = longest.max(client.await.unwrap());
         }
-        assert!(longest < Duration::from_secs(90), "{what}: a slow client was borne with for {longest:?}");
+        // Half a minute, and the second in which a client notices, on a machine that is busy.
+        assert!(longest < Duration::from_secs(45), "{what}: a slow client was borne with for {longest:?}");
     } else {
         slow.into_iter().for_each(|client| client.abort());
     }
