@@ -18,7 +18,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// What another client, which nobody is any more, left in its log for a destination: the log, and the destination's
     /// place in it. See [`crate::log::open_left`].
-    fn open_left<'a>(&'a self, client: &'a Path, destination: &'a str) -> BoxFuture<'a, Result<Left, OpenError>>;
+    fn open_left<'a>(&'a self, _client: &'a Path, _destination: &'a str) -> BoxFuture<'a, Result<Left, OpenError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// The directory that holds the directories of all clients.
     fn directory(&self) -> &Path;

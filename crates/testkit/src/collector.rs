@@ -182,6 +182,38 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
+/// An address where nobody answers: taken, so that no other program comes to listen there, and connections are refused.
+#[derive(Debug)]
+pub struct Nobody {
+    address: SocketAddr,
+    _socket: tokio::net::TcpSocket,
+}
+
+impl Nobody {
+    /// On a port of its own.
+    pub fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        Self { address: socket.local_addr().expect("an address"), _socket: socket }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Leaves the address to somebody who will answer.
+    pub fn leave(self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Default for Nobody {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One HTTP/1.1 exchange with `Connection: close`: status and body; status 0 if nobody answers.
 fn http(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
     let exchange = || -> std::io::Result<String> {

@@ -15,7 +15,7 @@ mod systemd;
 mod target;
 mod wait;
 
-pub use collector::{Collector, Exited, free_address};
+pub use collector::{Collector, Exited, Nobody, free_address};
 pub use cut::{Cut, cut};
 pub use metrics::Samples;
 pub use program::Program;

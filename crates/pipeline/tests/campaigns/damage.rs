@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use corten_testkit::{Collector, Sink, free_address};
+use corten_testkit::{Collector, Nobody, Sink, free_address};
 
 use crate::BINARY;
 use crate::load::{Book, Load, Shape};
@@ -64,10 +64,10 @@ fn damage(file: &Path, rng: &mut fastrand::Rng) -> (usize, String) {
 async fn a_damaged_buffer_starts_and_loses_what_was_hit() {
     let (seed, mut rng) = dice();
     let trials = count(10);
-    let (door, nobody, root) = (free_address(), free_address(), tempfile::tempdir().unwrap());
+    let (door, nobody, root) = (free_address(), Nobody::new(), tempfile::tempdir().unwrap());
     let whole = root.path().join("whole");
     let url = |to: &str| [Destination::durable("sink", to)].to_vec();
-    let collector = Collector::start(BINARY, &config(door, false, &whole, &url(&format!("http://{nobody}"))));
+    let collector = Collector::start(BINARY, &config(door, false, &whole, &url(&nobody.url())));
     let shape = Shape { clients: 1, large: 20_000, ..Shape::default() };
     let load = Load::start(door, "span", shape);
     load.more(200);

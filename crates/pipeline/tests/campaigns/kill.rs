@@ -1,6 +1,6 @@
 //! Killed at any moment under load, with one destination that refuses now and then and one that is dead.
 
-use corten_testkit::{Answer, Collector, Sink, free_address};
+use corten_testkit::{Answer, Collector, Nobody, Sink, free_address};
 
 use crate::load::{Book, Load, Shape};
 use crate::pipeline::{Destination, config};
@@ -19,8 +19,8 @@ async fn no_kill_loses_what_was_acknowledged() {
     let kills = count(10);
     let (sink, storage) = (Sink::start(), tempfile::tempdir().unwrap());
     sink.forget_requests();
-    let (door, nobody) = (free_address(), free_address());
-    let to = [Destination::durable("sink", sink.url()), Destination::durable("dead", format!("http://{nobody}"))];
+    let (door, nobody) = (free_address(), Nobody::new());
+    let to = [Destination::durable("sink", sink.url()), Destination::durable("dead", nobody.url())];
     let config = config(door, BATCHED, storage.path(), &to);
     // What waits for the dead destination is read back at each start: little of it, often.
     let load = Load::start(door, "span", Shape { large: 20_000, ..Shape::default() });
@@ -39,7 +39,7 @@ async fn no_kill_loses_what_was_acknowledged() {
     let collector = Collector::start(BINARY, &config);
     load.more(1);
     let mut book = load.finish().await;
-    let revived = Sink::start_at(nobody);
+    let revived = Sink::start_at(nobody.leave());
     revived.forget_requests();
     drained(&collector, door, &[&sink, &revived], &mut book).await;
     // What lay in the log of the batch may come behind the last span.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use corten_testkit::{Collector, Sink, free_address};
+use corten_testkit::{Collector, Nobody, Sink, free_address};
 
 use crate::BINARY;
 use crate::load::{Load, Shape};
@@ -68,7 +68,7 @@ async fn overload_is_refused_or_counted_and_kills_nothing() {
     let seconds = count(4) as u64;
     let (sink, storage) = (Sink::start(), tempfile::tempdir().unwrap());
     sink.forget_requests();
-    let (door, nobody) = (free_address(), free_address());
+    let (door, nobody) = (free_address(), Nobody::new());
     // One that takes all it is given, and one that takes nothing: without a block `sending_queue`, 100 MiB of oldest.
     let exporter = |name: &str, url: &str| {
         format!("otelcol.exporter.otlphttp \"{name}\" {{\n  client {{ endpoint = \"{url}\" }}\n}}\n")
@@ -76,7 +76,7 @@ async fn overload_is_refused_or_counted_and_kills_nothing() {
     let inputs =
         config(door, true, storage.path(), &[Destination::memory("sink", ""), Destination::memory("dead", "")]);
     let inputs = inputs.split("otelcol.exporter.otlphttp \"").next().unwrap();
-    let config = format!("{inputs}{}{}", exporter("sink", &sink.url()), exporter("dead", &format!("http://{nobody}")));
+    let config = format!("{inputs}{}{}", exporter("sink", &sink.url()), exporter("dead", &nobody.url()));
     let collector = Collector::start_by(group.command(), &config, &[]);
     let shape = |bytes| Shape { clients: 16, spans: 20, bytes, large: 100_000, ..Shape::default() };
     let loads = [Load::start(door, "small", shape(300)), Load::start(door, "large", shape(2000))];

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use corten_testkit::{Collector, Sink, free_address};
+use corten_testkit::{Collector, Nobody, Sink, free_address};
 
 use crate::BINARY;
 use crate::load::{Load, Shape};
@@ -65,8 +65,8 @@ async fn what_a_dead_back_end_does_not_get_is_on_disk_or_said() {
     let (seed, mut rng) = dice();
     let what = format!("CORTEN_SEED={seed}");
     let rounds = count(3);
-    let (door, nobody, storage) = (free_address(), free_address(), tempfile::tempdir().unwrap());
-    let url = format!("http://{nobody}");
+    let (door, nobody, storage) = (free_address(), Nobody::new(), tempfile::tempdir().unwrap());
+    let url = nobody.url();
     let to = [Destination::durable("disk", &url), Destination::memory("memory", &url)];
     let config = config(door, false, storage.path(), &to);
     let load = Load::start(door, "span", Shape { clients: CLIENTS, large: 20_000, ..Shape::default() });
@@ -86,7 +86,7 @@ async fn what_a_dead_back_end_does_not_get_is_on_disk_or_said() {
     let collector = Collector::start(BINARY, &config);
     load.more(1);
     let mut book = load.finish().await;
-    let sink = Sink::start_at(nobody);
+    let sink = Sink::start_at(nobody.leave());
     sink.forget_requests();
     drained(&collector, door, &[&sink], &mut book).await;
     // The queue in memory has sent there too, but only what came after the last start.
