@@ -250,7 +250,7 @@ impl Arena {
         if body.is_empty() || self.owns(&body) {
             return body;
         }
-        self.store_with(&body, |bytes| self.budget.try_reserve(bytes)).unwrap_or_else(|_| self.budget.hold(body))
+        self.store_with(&[&body], |bytes| self.budget.try_reserve(bytes)).unwrap_or_else(|_| self.budget.hold(body))
     }
 
     /// Whether the bytes lie in this arena (and are charged).

@@ -39,10 +39,14 @@ impl Pending {
     }
 
     fn charge(&self, batch: Batch) -> Batch {
-        match &self.arena {
-            Some(arena) => batch.map_bytes(|part| arena.charge(part)),
-            None => batch,
-        }
+        let Some(arena) = &self.arena else { return batch };
+        let mut all = true;
+        let batch = batch.map_bytes(|part| {
+            let part = arena.charge(part);
+            all &= arena.owns(&part);
+            part
+        });
+        if all { batch.with_home(arena.number()) } else { batch }
     }
 
     /// Items that wait.

@@ -278,7 +278,7 @@ fn what_is_cut_is_charged_once_for_all_destinations() {
             pending.push(logs(size).map_bytes(|part| arena.keep(part).unwrap()));
         }
         let mut taken = Vec::new();
-        while let Some(batch) = pending.take(max) {
+        while let Some(batch) = pending.take(usize::MAX, max) {
             assert!(batch.rope().chunks().all(|part| arena.owns(part)), "{max}");
             taken.push(batch);
         }

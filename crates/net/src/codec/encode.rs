@@ -129,9 +129,14 @@ mod tests {
 
     #[test]
     fn a_body_of_any_size_gets_its_share() {
-        for (size, cores, kilobytes) in
-            [(1, 1, 8192), (1, 2, 4096), (1, 64, 128), (200 << 10, 64, 200), (4 << 20, 64, 4096), (usize::MAX, 64, 4096)]
-        {
+        for (size, cores, kilobytes) in [
+            (1, 1, 8192),
+            (1, 2, 4096),
+            (1, 64, 128),
+            (200 << 10, 64, 200),
+            (4 << 20, 64, 4096),
+            (usize::MAX, 64, 4096),
+        ] {
             assert_eq!(share(size, cores), kilobytes, "{size} with {cores}");
             assert!(kilobytes as usize <= AT_ONCE, "or it would wait for ever");
         }
