@@ -198,7 +198,7 @@ async fn accept(shared: Arc<Shared>, source: impl Source, _file: Option<SocketFi
                 take(&shared, stream, peer);
             }
             // The connection alone is at fault, and gone.
-            Err(error) if is_of_connection(&error) => {}
+            Err(error) if is_of_connection(&error) => tokio::task::yield_now().await,
             Err(error) => {
                 if pause.is_zero() {
                     tracing::warn!(address = %shared.address, %error, "connections cannot be accepted, trying again");

@@ -81,6 +81,7 @@ fn by_the_book(id: u64, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn what_version_1_left_is_read() {
     let sim = Sim::default();
+    sim.create(&segment_name(7), 0).unwrap();
     sim.set(&segment_name(7), by_the_book(7, b"what was said"));
     let (mut core, report) = open(&sim, options());
     assert!(report.is_whole(), "{report:?}");
