@@ -27,7 +27,9 @@ const LANGUAGES: &[Language] = &[
         name: "go",
         needs: &[("Go", "go", &["version"], &["golang-go", "ca-certificates"])],
         prepare: |sources, folder| {
+            // Without C, so that it runs wherever it is taken.
             let mut go = Command::new("go");
+            go.env("CGO_ENABLED", "0");
             process::run(go.args(["build", "-o"]).arg(folder.join("service")).arg(".").current_dir(sources))
         },
     },
@@ -56,8 +58,18 @@ pub(crate) fn prepare(all: bool) -> Result<()> {
             need(what, program, args, packages)?;
         }
     }
+    prepare_in(&LANGUAGES.iter().collect::<Vec<_>>(), all)
+}
+
+/// What guests take along: other languages they have as packages.
+pub(crate) fn prepare_for_guests() -> Result<()> {
+    let compiled = LANGUAGES.iter().filter(|language| language.name != "python");
+    prepare_in(&compiled.collect::<Vec<_>>(), false)
+}
+
+fn prepare_in(languages: &[&Language], all: bool) -> Result<()> {
     let services = workspace::target()?.join("services");
-    for language in LANGUAGES {
+    for language in languages {
         let missing = language.needs.iter().any(|(_, program, args, _)| !process::works(program, args));
         if missing && !all {
             println!("services in {} are left out, because the language is not installed", language.name);

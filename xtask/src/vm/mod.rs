@@ -20,7 +20,7 @@ use anyhow::{Result, ensure};
 use lexopt::Parser;
 use lexopt::prelude::{Long, Value, ValueExt};
 
-use crate::{process, workspace};
+use crate::{process, services, workspace};
 use baseline::Figure;
 use guest::{Guest, How, Program};
 use kernels::Kernel;
@@ -35,7 +35,7 @@ Usage: cargo xtask vm-test [--kernel NAME]... [--all] [--servers | --bare] [--re
        cargo xtask vm-test --list
 
 Runs test programs as root in a guest for each kernel, one after the other, and prints a table: what the kernel does,
-what `corten doctor` says, and the whole product with servers in Python, Rust and Go and with nginx.
+what `corten doctor` says, and the whole product with a server.
 
   --kernel NAME        one of those that --list names; may be repeated (default: 5.10 and 6.12)
   --all                all of them
@@ -119,7 +119,8 @@ impl Wanted {
         if self.tests.is_empty() {
             self.tests.push(Suite::kernel());
             if !self.bare {
-                self.tests.extend([Suite::doctor(), Suite::servers()]);
+                self.tests.extend([Suite::doctor(), Suite::product()]);
+                self.tests.extend(self.servers.then(Suite::servers));
             }
         }
         ensure!(!self.bare || !self.tests.iter().any(|suite| suite.whole), "corten itself is no test for a bare guest");
@@ -137,6 +138,9 @@ impl Wanted {
 
 fn test(wanted: &Wanted) -> Result<()> {
     let store = workspace::target()?.join("vm");
+    if wanted.tests.iter().any(|suite| suite.serves) {
+        services::prepare_for_guests()?;
+    }
     let (paths, corten) = suites::build(&wanted.tests)?;
     let corten = corten.filter(|_| wanted.tests.iter().any(|suite| suite.whole));
     let program = |(suite, path): (&Suite, PathBuf)| {

@@ -15,11 +15,13 @@ pub(super) struct Suite {
     pub(super) filters: &'static [&'static str],
     /// It runs the program `corten`, in a whole machine.
     pub(super) whole: bool,
+    /// It observes servers.
+    pub(super) serves: bool,
 }
 
 impl Suite {
     fn new(test: &str, whole: bool) -> Self {
-        Self { test: test.to_owned(), filters: &[], whole }
+        Self { test: test.to_owned(), filters: &[], whole, serves: test == "tracing" }
     }
 
     /// Any integration test of the workspace.
@@ -38,8 +40,14 @@ impl Suite {
     }
 
     /// The whole product with a server.
-    pub(super) fn servers() -> Self {
+    pub(super) fn product() -> Self {
         Self::new("beyla", true)
+    }
+
+    /// The whole product with all servers that there are.
+    pub(super) fn servers() -> Self {
+        const FILTERS: &[&str] = &["servers::", "http2::", "calls::", "chain::", "curl::", "shapes::"];
+        Self { filters: FILTERS, ..Self::new("tracing", true) }
     }
 }
 

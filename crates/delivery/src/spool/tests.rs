@@ -118,6 +118,9 @@ impl Bench {
 /// What a lane keeps in memory of such bodies.
 const KEPT: usize = 16;
 
+/// One more, if one is being sent at that moment.
+const KEPT_OR_SENT: std::ops::RangeInclusive<usize> = KEPT..=KEPT + 1;
+
 #[tokio::test]
 async fn what_is_in_memory_alone_is_not_acknowledged_before_it_is_delivered() {
     for overflow in [Overflow::Reject, Overflow::Block] {
@@ -129,25 +132,31 @@ async fn what_is_in_memory_alone_is_not_acknowledged_before_it_is_delivered() {
             tokio::spawn(async move { answered.send(bench.send(&number.to_string()).await).await });
         }
         // Those for which there is no room keep theirs; the others wait.
-        for _ in KEPT..30 {
-            assert!(answers.recv().await.unwrap().unwrap_err().is_retryable());
-        }
-        // A refused one is answered before it is off the books.
+        let mut refused = 0;
         let settled = async {
-            while bench.queue.items() != KEPT as u64 {
+            loop {
+                while let Ok(answer) = answers.try_recv() {
+                    assert!(answer.unwrap_err().is_retryable());
+                    refused += 1;
+                }
+                if refused + bench.queue.items() == 30 {
+                    return;
+                }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), settled).await.expect("as many as there is room for");
+        let kept = 30 - refused as usize;
+        assert!(KEPT_OR_SENT.contains(&kept), "{kept}");
         assert!(answers.try_recv().is_err(), "a kill would take what is in memory alone");
         bench.backend.up.store(true, Ordering::SeqCst);
-        for _ in 0..KEPT {
+        for _ in 0..kept {
             answers.recv().await.unwrap().unwrap();
         }
         bench.sim.faults(|faults| faults.capacity = None);
         bench.send("after").await.unwrap();
         bench.drained().await;
-        assert_eq!(bench.taken().len(), KEPT + 1);
+        assert_eq!(bench.taken().len(), kept + 1);
         assert_eq!(bench.taken().last().map(String::as_str), Some("after"));
     }
 }
@@ -171,12 +180,13 @@ async fn whoever_would_rather_lose_than_wait_does_not_wait_for_a_disk() {
     for number in 0..30 {
         bench.send(&number.to_string()).await.unwrap();
     }
-    assert_eq!(bench.dropped(DropReason::DiskFull), 30 - KEPT as u64);
+    let kept = 30 - bench.dropped(DropReason::DiskFull) as usize;
+    assert!(KEPT_OR_SENT.contains(&kept), "{kept}");
     bench.sim.faults(|faults| faults.capacity = None);
     bench.send("after").await.unwrap();
     bench.drained().await;
     let taken = bench.taken();
-    assert_eq!((taken.len(), taken.last().map(String::as_str)), (KEPT + 1, Some("after")));
+    assert_eq!((taken.len(), taken.last().map(String::as_str)), (kept + 1, Some("after")));
 }
 
 #[tokio::test]

@@ -60,10 +60,12 @@ impl ExporterSite {
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
              <title>Corten: {about}</title><style>{sheet}</style>\
              <main><header><h1>Corten</h1><span class=\"dim\">{about}</span></header>\
-             <p>A Prometheus reads <a href=\"{path}\">{path}</a>.</p>\
+             <p>A Prometheus reads <a href=\"{link}\">{path}</a>.</p>\
              <footer>version {version}</footer></main></html>",
             about = self.about,
             path = self.path,
+            // Also right behind a proxy that shows this page elsewhere.
+            link = self.path.trim_start_matches('/'),
             sheet = style::SHEET,
             version = crate::VERSION,
         )
