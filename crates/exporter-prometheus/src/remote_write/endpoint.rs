@@ -275,22 +275,17 @@ async fn serve(
 /// The log, and how many samples wait in it.
 async fn open(plan: &Plan, around: &Around) -> Result<(Arc<Log>, u64), OpenError> {
     let log = open_shared(&plan.directory, plan.options()).await?;
-    let of = |backlogs: &[[corten_delivery::log::Backlog; corten_delivery::log::KINDS]]| {
-        backlogs.first().and_then(|kinds| kinds.get(usize::from(KIND))).map_or(0, |backlog| backlog.items)
-    };
-    // One that another instance has used was opened long ago.
+    // Asked now: another instance may have opened it long ago, and let go of it only just before.
+    let backlogs =
+        log.backlogs().await.map_err(|error| OpenError::Io { path: plan.directory.clone(), why: error.to_string() })?;
+    let samples = backlogs.first().and_then(|kinds| kinds.get(usize::from(KIND))).map_or(0, |backlog| backlog.items);
     if Arc::strong_count(&log) > 1 {
-        let backlogs = log
-            .backlogs()
-            .await
-            .map_err(|error| OpenError::Io { path: plan.directory.clone(), why: error.to_string() })?;
-        return Ok((Arc::clone(&log), of(&backlogs)));
+        return Ok((log, samples));
     }
     let found = log.found();
     if !found.report.is_whole() {
         around.corruptions.add((found.report.damage.len() as u64).max(1));
     }
-    let samples = of(&found.backlogs);
     if samples > 0 {
         tracing::info!(endpoint = plan.name, samples, "samples from before are sent first");
     }
